@@ -1,0 +1,2 @@
+/** Replicated state machine, cluster host, health verdicts, API. */
+export {};

@@ -1,0 +1,2 @@
+/** Static web page served by the API. */
+export {};

@@ -1,0 +1,2 @@
+/** Listeners, request phases, balancing, upstream pools. */
+export {};

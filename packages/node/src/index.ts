@@ -1,0 +1,2 @@
+/** The node process: supervisor, composition, settings, signals. */
+export {};

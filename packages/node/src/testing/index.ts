@@ -1,0 +1,2 @@
+/** Helpers that start real nodes for tests. */
+export {};

@@ -1,0 +1,2 @@
+/** Consensus: pure core, driver, LevelDB storage, TCP transport. */
+export {};

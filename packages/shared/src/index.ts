@@ -1,0 +1,2 @@
+/** Vocabulary of Flotilla: schemas, errors, ids, limits, codec, log and metrics factories. */
+export {};

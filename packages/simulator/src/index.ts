@@ -1,0 +1,2 @@
+/** Deterministic simulation of a cluster on virtual time, network and disk. */
+export {};

@@ -1,0 +1,1 @@
+/** Placeholder of the bootstrap: the tools are there already. Replaced in the next commit. */
