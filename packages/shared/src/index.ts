@@ -1,2 +1,4 @@
-/** Vocabulary of Flotilla: schemas, errors, ids, limits, codec, log and metrics factories. */
-export {};
+/** Vocabulary of Flotilla, pure: errors, the contract between the threads. Schemas are at `./schema`, tools at `./runtime`. */
+export * from './errors.ts';
+export * from './contract/snapshot.ts';
+export * from './contract/threads.ts';

@@ -26,6 +26,8 @@ export interface Recovered {
   readonly faults: readonly string[];
   /** Membership where there is no snapshot yet (a freshly formed cluster). */
   readonly initialConf: ConfState;
+  /** Replica id that an unformed store reserved for itself, so that a restart before formation keeps it. */
+  readonly reserved: ReplicaId | null;
 }
 
 export interface PersistBatch {
@@ -39,6 +41,8 @@ export interface PersistBatch {
 export interface Storage {
   /** Opens and verifies everything. Called once. */
   open(): Promise<Recovered>;
+  /** Durably reserves a replica id in an empty store and answers the one that is reserved (the earlier one wins). */
+  reserveReplica(replica: ReplicaId): Promise<ReplicaId>;
   /** Marks an empty store as a member of a cluster, durably. Throws where an identity exists. */
   initialise(identity: Identity, conf: ConfState): Promise<void>;
   /** One synced batch. The caller never has two in flight (concurrent LevelDB batches commit out of order). */
@@ -48,7 +52,7 @@ export interface Storage {
   /** Takes a snapshot from a peer; stored aside until `persist({installSnapshot})` makes it current. Resumable by offset. */
   receiveSnapshot(meta: SnapshotMeta): Promise<SnapshotSink>;
   /** Bytes of the current snapshot, verified while read. */
-  readSnapshot(meta: SnapshotMeta): AsyncIterable<Uint8Array>;
+  readSnapshot(meta: SnapshotMeta, offsetBytes?: number): AsyncIterable<Uint8Array>;
   /** Free bytes of the file system that holds the store. */
   freeBytes(): Promise<number>;
   close(): Promise<void>;
@@ -111,4 +115,53 @@ export interface StateMachine {
   /** Captures the state now; `chunks` may be read later, in slices, while new entries are applied. */
   capture(): { readonly sizeBytes: number; readonly digest: string; readonly chunks: AsyncIterable<Uint8Array> };
   restore(meta: SnapshotMeta, chunks: AsyncIterable<Uint8Array>): Promise<void>;
+}
+
+/** The only source of time for driver and transport: real in `system.ts`, virtual in a simulator. */
+export interface Clock {
+  /** Monotonic milliseconds, fractions allowed. */
+  nowMs(): number;
+  /** Wall clock, whole milliseconds since the epoch. Used to stamp entries, never to measure. */
+  wallMs(): number;
+  /** Calls `run` once, at `atMs` or later. */
+  setTimer(atMs: number, run: () => void): TimerHandle;
+  /** Calls `run` after the I/O that is ready now has been read. */
+  immediate(run: () => void): void;
+}
+
+export interface TimerHandle {
+  cancel(): void;
+}
+
+/** The only source of randomness for driver and transport. */
+export interface Random {
+  /** Uniform in [0, bound), bound ≤ 2^48. */
+  integer(bound: number): number;
+  bytes(lengthBytes: number): Uint8Array;
+}
+
+/** The part of a logger that raft uses; pino has this shape. */
+export interface RaftLogger {
+  debug(fields: object, message: string): void;
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+/** Where measurements go. Every member is optional; the caller maps them to its metrics library. */
+export interface RaftMetrics {
+  /** Duration of one synced batch. */
+  readonly fsyncSeconds?: (seconds: number) => void;
+  /** From proposal at this node to its application at this node. */
+  readonly commitSeconds?: (seconds: number) => void;
+  readonly applySliceSeconds?: (seconds: number) => void;
+  readonly persistEntries?: (count: number) => void;
+  readonly leaderChange?: () => void;
+  readonly stallMs?: (gapMs: number) => void;
+  /** A message that did not fit or had no connection. */
+  readonly messageDropped?: (lane: Lane, reason: 'no-link' | 'full') => void;
+  /** A connection that was refused or broken off, by code. */
+  readonly connectionRefused?: (code: string) => void;
+  readonly snapshotSaved?: (seconds: number, sizeBytes: number) => void;
+  readonly snapshotTransferred?: (direction: 'in' | 'out', ok: boolean) => void;
 }

@@ -1,2 +1,2 @@
-/** Vocabulary of Flotilla: schemas, errors, ids, limits, codec, log and metrics factories. */
-export {};
+/** Tools that need libraries: logger, codec, metrics. */
+export * from './log.ts';

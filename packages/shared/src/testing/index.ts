@@ -1,2 +1,3 @@
-/** Vocabulary of Flotilla: schemas, errors, ids, limits, codec, log and metrics factories. */
-export {};
+/** Helpers for tests of every package. */
+export * from './wait-for.ts';
+export * from './ports.ts';

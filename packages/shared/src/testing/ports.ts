@@ -1,0 +1,14 @@
+/**
+ * Free ports on loopback for tests that must know a port before something listens on it.
+ */
+import { createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
+
+/** Ports that were free a moment ago; taken all at once so that they differ. */
+export async function freePorts(count: number): Promise<number[]> {
+  const servers = Array.from({ length: count }, () => createServer());
+  await Promise.all(servers.map((server) => new Promise<void>((done) => server.listen(0, '127.0.0.1', done))));
+  const ports = servers.map((server) => (server.address() as AddressInfo).port);
+  await Promise.all(servers.map((server) => new Promise<void>((done) => server.close(() => done()))));
+  return ports;
+}
