@@ -22,7 +22,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { homedir, userInfo } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
+import { delimiter, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { withLock } from './lock.mjs';
 
@@ -56,9 +56,9 @@ const readText = (file) => {
   }
 };
 
-const canWrite = (path) => {
+const allows = (path, mode) => {
   try {
-    accessSync(path, constants.W_OK);
+    accessSync(path, mode);
     return true;
   } catch {
     return false;
@@ -128,17 +128,24 @@ function run(command, args, options) {
   });
 }
 
-/** npm and pnpm keep caches below HOME. Where HOME cannot be written they get a place of ours. */
-function cacheEnvironment() {
+/**
+ * npm and pnpm keep caches below HOME. Where HOME cannot be written (a service account, another user's HOME kept by su) they
+ * get a place of ours; settings are still read from HOME where it can be read.
+ */
+function toolEnvironment() {
   const home = process.env.HOME || homedir();
-  if (canWrite(home)) return {};
+  const path = [join(tools, 'bin'), dirname(nodeBinary), process.env.PATH].join(delimiter);
+  const common = { ...process.env, PATH: path, npm_config_update_notifier: 'false' };
+  if (allows(home, constants.W_OK)) return common;
   const own = join(tools, 'home');
-  return {
+  const caches = {
     npm_config_cache: join(own, 'npm'),
     XDG_CACHE_HOME: join(own, 'cache'),
     XDG_DATA_HOME: join(own, 'data'),
     XDG_STATE_HOME: join(own, 'state'),
   };
+  const readable = allows(home, constants.R_OK | constants.X_OK);
+  return { ...common, ...caches, ...(readable ? {} : { HOME: own, XDG_CONFIG_HOME: join(own, 'config') }) };
 }
 
 /** Fetches one npm package, verified by npm, and returns the directory it was unpacked into. */
@@ -150,7 +157,7 @@ async function fetchPackage(name, version, directory) {
   try {
     await run(command, [...first, 'install', ...flags, ...quiet, `${name}@${version}`], {
       cwd: directory,
-      env: { ...process.env, ...cacheEnvironment() },
+      env: toolEnvironment(),
     });
   } catch (error) {
     throw new SetupError(`npm could not fetch ${name}@${version} (${error.message}).
@@ -229,11 +236,10 @@ async function providePnpm(version) {
 async function provideDependencies() {
   say('installing the dependencies from the lockfile …');
   const flags = ['install', '--frozen-lockfile', '--reporter=append-only', '--config.confirmModulesPurge=false'];
-  const path = [join(tools, 'bin'), dirname(nodeBinary), process.env.PATH].join(':');
   try {
     await run(nodeBinary, [pnpmEntry, ...flags], {
       cwd: root,
-      env: { ...process.env, ...cacheEnvironment(), PATH: path },
+      env: toolEnvironment(),
     });
   } catch (error) {
     throw new SetupError(`pnpm could not install the dependencies (${error.message}); its own words are above.
