@@ -1,0 +1,59 @@
+/**
+ * Every bound of the control thread, with its unit in its name.
+ */
+
+/** A proposal or a linearizable read that has no answer by then is refused or declared of unknown outcome. */
+export const proposalTimeoutMs = 4_000;
+/** The longest `timeoutMs` that a caller may ask for. */
+export const waitMaxMs = 60_000;
+export const waitDefaultMs = 10_000;
+/** How often a node that waits for all the others asks them. */
+export const peerPollFastMs = 20;
+export const peerPollMs = 1_000;
+export const peerPollTimeoutMs = 1_000;
+
+export const bodyLimitBytes = 16 * 1024 * 1024;
+export const bodyDepthMax = 32;
+export const apiConnectionTimeoutMs = 60_000;
+export const apiKeepAliveMs = 72_000;
+export const urlParameterMaxBytes = 300;
+
+/** Wrong tokens from one address within the window before it gets 429. */
+export const loginFailuresMax = 20;
+export const loginWindowMs = 60_000;
+/** Addresses remembered for that; the oldest are forgotten first. */
+export const loginAddressesMax = 10_000;
+
+export const idempotencyKeysMax = 4_096;
+export const idempotencyTtlMs = 600_000;
+export const idempotencyKeyMaxBytes = 200;
+
+/** Probes of this node that run at the same time; the rest wait their turn. */
+export const probesConcurrentMax = 256;
+export const probeJitterRatio = 0.1;
+export const probeBodyMaxBytes = 65_536;
+export const probeDetailMaxBytes = 120;
+/** Opinions that change are proposed together after this long. */
+export const observeBatchMs = 25;
+export const observeBatchMax = 500;
+export const observeRetryMs = 1_000;
+
+/** How long a scrape waits for the counters of the proxy threads. */
+export const collectTimeoutMs = 250;
+/** No quorum for this long: local probe results override the stale verdicts. */
+export const overlayAfterMs = 2_000;
+/** The leader takes a member for dead after this long without a sign of life. */
+export const livenessTimeoutMs = 3_000;
+export const livenessCheckMs = 500;
+export const announceRetryMs = 500;
+
+export const watchClientsMax = 256;
+/** Events kept for watchers that come back. */
+export const watchBufferCount = 4_096;
+export const watchHeartbeatMs = 15_000;
+
+export const drainDeadlineDefaultMs = 30_000;
+export const drainDeadlineMaxMs = 24 * 3_600_000;
+/** Between readiness down and closing connections: what probes and DNS in front of us need to notice. */
+export const drainPropagationMs = 3_000;
+export const drainTickMs = 200;

@@ -1,0 +1,61 @@
+/**
+ * What the process gives the control thread and what it gets back. The only types that packages/node needs to compose it.
+ */
+import type { MessagePort } from 'node:worker_threads';
+import type { SharedMemory } from '@flotilla/shared';
+
+export interface HostPort {
+  readonly host: string;
+  /** 0: any free port (tests). */
+  readonly port: number;
+}
+
+export type ApiRole = 'viewer' | 'operator' | 'admin';
+
+export interface TlsFiles {
+  readonly certPem: string;
+  readonly keyPem: string;
+}
+
+/** Everything that is this node's own and not replicated. Checked by the caller before it gets here. */
+export interface ControlSettings {
+  readonly nodeId: string;
+  readonly clusterName: string;
+  readonly dataDir: string;
+  readonly apiListen: HostPort;
+  /** What other nodes and clients should use; null: what it listens on. */
+  readonly apiAdvertise: HostPort | null;
+  readonly raftListen: HostPort;
+  readonly raftAdvertise: HostPort | null;
+  /** The first members of a new cluster, this node among them. */
+  readonly peers: readonly { readonly id: string; readonly host: string; readonly port: number }[];
+  /** API address of any member: join that cluster instead of forming one. */
+  readonly join: HostPort | null;
+  /** None: the API asks for no token (the caller allows that on loopback only, or where told to be insecure). */
+  readonly tokens: readonly { readonly role: ApiRole; readonly token: string }[];
+  /** Mutual TLS between nodes. */
+  readonly raftTls: (TlsFiles & { readonly caPem: string }) | null;
+  readonly apiTls: TlsFiles | null;
+  /** Authenticates nodes to one another where there is no mutual TLS; '' where there is none. */
+  readonly clusterSecret: string;
+  /** A configuration document that is proposed once, where the cluster has none yet; null for none. */
+  readonly seedConfig: unknown;
+  readonly version: string;
+}
+
+export interface ControlLinks {
+  readonly memory: SharedMemory;
+  readonly proxyPorts: readonly { readonly threadId: number; readonly port: MessagePort }[];
+  /** The process must end with this exit code. Called at most once; `close` is still to be called. */
+  readonly onFatal?: (exitCode: number, message: string) => void;
+}
+
+export interface ControlHandle {
+  /** Where the API listens, e.g. `http://127.0.0.1:7400`. */
+  readonly apiUrl: string;
+  readonly raftAddress: HostPort;
+  /** A proxy thread (re)started. Replaces an earlier port of the same thread. */
+  addProxyPort(threadId: number, port: MessagePort): void;
+  /** Hands leadership over, stops everything in reverse order. Idempotent; resolves within `deadlineMs`. */
+  close(options: { readonly deadlineMs: number }): Promise<void>;
+}
