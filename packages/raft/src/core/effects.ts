@@ -25,6 +25,11 @@ export type Effect =
       /** Make this received snapshot the base of the log (drops the log before and, if it conflicts, after it). */
       readonly installSnapshot: SnapshotMeta | null;
       readonly release: readonly Effect[];
+      /**
+       * Nothing to write: `release` only has to wait for the writes before it. No disk operation is needed, but
+       * `persisted` is still expected. (Acknowledgements of appends that carried only a commit index are such.)
+       */
+      readonly barrier?: boolean;
     }
   | { readonly type: 'send'; readonly to: ReplicaId; readonly message: Message; readonly lane: Lane }
   /** Stream the newest snapshot to a peer; report with `snapshot-sent`. */

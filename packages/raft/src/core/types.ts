@@ -80,6 +80,8 @@ export interface SnapshotMeta {
   /** Digest of the state machine at `index`, hex. Checked after restore. */
   readonly digest: string;
   readonly sizeBytes: number;
+  /** SHA-256 of the whole byte stream, hex; absent until a store has written it. Checked by whoever receives it. */
+  readonly checksum?: string;
 }
 
 /** Role of a replica. `pre-candidate`: asks whether an election could be won, without raising its term (§9.6 of the thesis). */
