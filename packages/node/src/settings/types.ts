@@ -1,0 +1,49 @@
+/**
+ * The settings of one node after all sources were read and every rule was checked. Nothing here is optional: absent
+ * means null.
+ */
+
+export interface HostPort {
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface PeerSetting extends HostPort {
+  readonly id: string;
+}
+
+export type Role = 'admin' | 'operator' | 'viewer';
+
+export interface ApiToken {
+  readonly role: Role;
+  readonly token: string;
+}
+
+/** Plain data: it is cloned into the control thread. */
+export interface NodeSettings {
+  readonly nodeId: string;
+  readonly clusterName: string;
+  readonly dataDir: string;
+  readonly apiListen: HostPort;
+  readonly apiAdvertise: HostPort;
+  readonly raftListen: HostPort;
+  readonly raftAdvertise: HostPort;
+  /** First members of a new cluster, this node included. Alone: a cluster of one. Empty when joining. */
+  readonly peers: readonly PeerSetting[];
+  readonly join: HostPort | null;
+  readonly bindAddress: string;
+  readonly portOffset: number;
+  readonly proxyThreads: number;
+  readonly apiTokens: readonly ApiToken[];
+  /** PEM texts. */
+  readonly tls: { readonly ca: string; readonly cert: string; readonly key: string } | null;
+  readonly apiTls: { readonly cert: string; readonly key: string } | null;
+  readonly clusterSecret: string | null;
+  readonly logLevel: string;
+  /** Text of the configuration that a new cluster starts with. */
+  readonly initialConfig: string | null;
+  readonly drainMs: number;
+  readonly pidFile: string | null;
+  readonly insecure: boolean;
+  readonly stopOnStdinClose: boolean;
+}
