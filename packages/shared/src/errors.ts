@@ -25,13 +25,20 @@ export const ERROR_CODES = {
   UNAUTHENTICATED: { status: 401, retry: 'no', hint: 'Send Authorization: Bearer TOKEN with a valid token.' },
   FORBIDDEN: { status: 403, retry: 'no', hint: 'This needs a token with a higher role.' },
   NOT_FOUND: { status: 404, retry: 'no', hint: 'Check the name; lists are at /v1/listeners, /v1/pools and so on.' },
+  METHOD_NOT_ALLOWED: { status: 405, retry: 'no', hint: 'The Allow field lists the methods that this path takes.' },
   CONFLICT: { status: 409, retry: 'no', hint: 'Read the current state and decide anew.' },
+  GONE: { status: 410, retry: 'no', hint: 'Too old to be remembered: read the current state and start from there.' },
   REVISION_MISMATCH: {
     status: 412,
     retry: 'no',
     hint: 'Somebody changed it meanwhile: GET it, apply your change again, and send the new revision in If-Match.',
   },
   TOO_LARGE: { status: 413, retry: 'no', hint: 'Send less at once.' },
+  UNSUPPORTED_MEDIA_TYPE: {
+    status: 415,
+    retry: 'no',
+    hint: 'Send application/json, or application/yaml for a whole configuration.',
+  },
   INVALID_CONFIG: { status: 422, retry: 'no', hint: 'Correct every fault listed in details; nothing was changed.' },
   TOO_MANY: { status: 429, retry: 'after', hint: 'Slow down and try again after the time in Retry-After.' },
   INTERNAL: {
