@@ -29,8 +29,9 @@ function checkAddresses(settings: NodeSettings, report: Report): void {
     report('raftListen', `${formatHostPort(raftListen)} is the address of the API too: they need different ports`);
   }
   for (const key of ['apiAdvertise', 'raftAdvertise'] as const) {
-    if (isWildcard(settings[key].host)) {
-      report(key, `${formatHostPort(settings[key])} cannot be told to others: give a name or address of this machine`);
+    const address = settings[key];
+    if (address !== null && isWildcard(address.host)) {
+      report(key, `${formatHostPort(address)} cannot be told to others: give a name or address of this machine`);
     }
   }
 }

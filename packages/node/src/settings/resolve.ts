@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import { availableParallelism, hostname } from 'node:os';
 import { isIP } from 'node:net';
 import { join, resolve } from 'node:path';
+import { parseDocument } from 'yaml';
 import { errorText } from '@flotilla/shared';
 import type { FaultDetail } from '@flotilla/shared';
 import { DRAIN_DEFAULT_MS, DRAIN_MAX_MS, PROXY_THREADS_MAX } from '../limits.ts';
@@ -40,7 +41,7 @@ function assemble(reader: Reader): NodeSettings {
   const raftListen = reader.address('raftListen') ?? { host: '127.0.0.1', port: 7500 };
   const peers = reader.peers();
   const own = peers.find((peer) => peer.id === nodeId);
-  const raftAdvertise = reader.address('raftAdvertise') ?? own ?? reachable(raftListen);
+  const raftAdvertise = reader.address('raftAdvertise') ?? addressOf(own) ?? reachable(raftListen);
   const joining = reader.address('join');
   const alone = peers.length === 0 && joining === null;
   return {
@@ -50,8 +51,8 @@ function assemble(reader: Reader): NodeSettings {
     apiListen,
     apiAdvertise: reader.address('apiAdvertise') ?? reachable(apiListen),
     raftListen,
-    raftAdvertise: { host: raftAdvertise.host, port: raftAdvertise.port },
-    peers: alone ? [{ id: nodeId, host: raftAdvertise.host, port: raftAdvertise.port }] : peers,
+    raftAdvertise,
+    peers: alone ? [{ id: nodeId, ...(raftAdvertise ?? raftListen) }] : peers,
     join: joining,
     bindAddress: reader.ip('bindAddress', '0.0.0.0'),
     portOffset: reader.integer('portOffset', 0, { min: -PORT_OFFSET_MAX, max: PORT_OFFSET_MAX }),
@@ -61,7 +62,7 @@ function assemble(reader: Reader): NodeSettings {
     apiTls: reader.pemSet({ cert: 'apiTlsCert', key: 'apiTlsKey' }),
     clusterSecret: reader.text('clusterSecret'),
     logLevel: reader.choice('logLevel', 'info', LOG_LEVELS),
-    initialConfig: reader.file('initialConfig'),
+    initialConfig: reader.yaml('initialConfig'),
     drainMs: reader.integer('drainMs', DRAIN_DEFAULT_MS, { min: 0, max: DRAIN_MAX_MS }),
     pidFile: reader.text('pidFile'),
     insecure: reader.flag('insecure'),
@@ -71,9 +72,12 @@ function assemble(reader: Reader): NodeSettings {
 
 const defaultProxyThreads = (): number => Math.min(PROXY_THREADS_MAX, Math.max(1, availableParallelism() - 1));
 
-/** What others can be told of a listening address: all addresses of a machine are known by its name. */
-const reachable = (listen: HostPort): HostPort =>
-  isWildcard(listen.host) ? { host: hostname(), port: listen.port } : listen;
+/** What others are told where it is not what is listened on: all addresses of a machine are known by its name. */
+const reachable = (listen: HostPort): HostPort | null =>
+  isWildcard(listen.host) ? { host: hostname(), port: listen.port } : null;
+
+const addressOf = (peer: PeerSetting | undefined): HostPort | null =>
+  peer === undefined ? null : { host: peer.host, port: peer.port };
 
 /** Reads one value after the other; a wrong one leaves a fault and a harmless stand-in. */
 class Reader {
@@ -148,6 +152,14 @@ class Reader {
       this.fault(key, `cannot be read: ${errorText(error)}`);
       return null;
     }
+  }
+
+  yaml(key: SettingKey): unknown {
+    const text = this.file(key);
+    if (text === null) return null;
+    const document = parseDocument(text);
+    for (const error of document.errors) this.fault(key, error.message);
+    return document.errors.length === 0 ? document.toJS() : null;
   }
 
   /** Files that are only of use together: one without the others is a fault. */

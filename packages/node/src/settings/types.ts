@@ -25,9 +25,10 @@ export interface NodeSettings {
   readonly clusterName: string;
   readonly dataDir: string;
   readonly apiListen: HostPort;
-  readonly apiAdvertise: HostPort;
+  /** What others are told; null: where it listens. */
+  readonly apiAdvertise: HostPort | null;
   readonly raftListen: HostPort;
-  readonly raftAdvertise: HostPort;
+  readonly raftAdvertise: HostPort | null;
   /** First members of a new cluster, this node included. Alone: a cluster of one. Empty when joining. */
   readonly peers: readonly PeerSetting[];
   readonly join: HostPort | null;
@@ -40,8 +41,8 @@ export interface NodeSettings {
   readonly apiTls: { readonly cert: string; readonly key: string } | null;
   readonly clusterSecret: string | null;
   readonly logLevel: string;
-  /** Text of the configuration that a new cluster starts with. */
-  readonly initialConfig: string | null;
+  /** The configuration document that a new cluster starts with, parsed but not checked; null for none. */
+  readonly initialConfig: unknown;
   readonly drainMs: number;
   readonly pidFile: string | null;
   readonly insecure: boolean;

@@ -99,7 +99,9 @@ export const DURATION_BUCKETS_SECONDS = [
 export type SupervisorToControl =
   | { readonly type: 'stop'; readonly deadlineMs: number }
   /** A proxy thread (re)started: this is the port to it. */
-  | { readonly type: 'proxy-port'; readonly threadId: number; readonly port: MessagePort };
+  | { readonly type: 'proxy-port'; readonly threadId: number; readonly port: MessagePort }
+  /** Throw out of the event loop, as a bug would: sent only where FLOTILLA_DEBUG=1 allows it. */
+  | { readonly type: 'debug-crash' };
 
 /** Control thread → supervisor. */
 export type ControlToSupervisor =

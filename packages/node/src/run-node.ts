@@ -1,0 +1,64 @@
+/**
+ * One node from its settings to its exit code: the supervisor plus what belongs to a process, signals, the pid file and
+ * standard input. The caller ends the process with the code that this resolves to.
+ */
+import { EXIT, errorText } from '@flotilla/shared';
+import { createLogger } from '@flotilla/shared/runtime';
+import { removePidFile, writePidFile } from './pid-file.ts';
+import type { NodeSettings } from './settings/types.ts';
+import { Supervisor } from './supervisor/supervisor.ts';
+import { VERSION } from './version.ts';
+
+export function runNode(settings: NodeSettings): Promise<number> {
+  const log = createLogger({ level: settings.logLevel, nodeId: settings.nodeId, thread: 'main' });
+  log.info({ version: VERSION, pid: process.pid, proxyThreads: settings.proxyThreads }, 'node starts');
+  return new Promise((settle) => {
+    let stopping = false;
+    const stop = (exitCode: number): void => {
+      stopping = true;
+      void supervisor.stop(settings.drainMs).then(() => {
+        if (settings.pidFile !== null) removePidFile(settings.pidFile);
+        log.info({ exitCode }, 'node stopped');
+        settle(exitCode);
+      });
+    };
+    const supervisor = new Supervisor(settings, log, {
+      onStarted(apiUrl) {
+        // Not before: a second process for the same node must fail without touching the first one's file.
+        if (settings.pidFile !== null) keepPid(settings.pidFile);
+        log.info({ apiUrl }, 'node started');
+      },
+      onFatal(exitCode, message) {
+        if (stopping) return;
+        log.fatal({ exitCode }, message);
+        process.stderr.write(`flotilla: ${message}\n`);
+        stop(exitCode);
+      },
+    });
+    const keepPid = (path: string): void => {
+      try {
+        writePidFile(path);
+      } catch (error) {
+        log.error({ path, err: error }, `the pid file cannot be written: ${errorText(error)}`);
+      }
+    };
+    const onSignal = (reason: string): void => {
+      if (stopping) return settle(EXIT.clean);
+      log.info({ reason, drainMs: settings.drainMs }, 'node stops');
+      return stop(EXIT.clean);
+    };
+    process.on('SIGTERM', onSignal);
+    process.on('SIGINT', onSignal);
+    // A closed terminal must not end a node that serves traffic for others without its drain.
+    process.on('SIGHUP', onSignal);
+    if (process.env.FLOTILLA_DEBUG === '1') process.on('SIGUSR2', () => supervisor.crashControl());
+    if (settings.stopOnStdinClose) watchStdin(() => !stopping && onSignal('stdin closed'));
+    supervisor.start();
+  });
+}
+
+function watchStdin(onClose: () => void): void {
+  process.stdin.on('close', onClose);
+  process.stdin.on('error', onClose);
+  process.stdin.resume();
+}

@@ -1,0 +1,130 @@
+/**
+ * The main thread's work: start the threads, connect them, start crashed ones again, stop them in order. It knows nothing
+ * of requests or of Raft; while the control thread is down, proxy threads go on with the last snapshot they were given.
+ */
+import { MessageChannel, Worker } from 'node:worker_threads';
+import type { MessagePort } from 'node:worker_threads';
+import { EXIT, errorText } from '@flotilla/shared';
+import type { ControlToSupervisor, ProxyThreadData, SharedMemory } from '@flotilla/shared';
+import type { Logger } from '@flotilla/shared/runtime';
+import { CONTROL_HEAP_MAX_MB, PROXY_HEAP_MAX_MB, PROXY_YOUNG_MAX_MB } from '../limits.ts';
+import type { NodeSettings } from '../settings/types.ts';
+import type { ControlThreadData } from '../threads/control-thread-data.ts';
+import { KeptThread } from './kept-thread.ts';
+import { allocateMemory, forgetThread } from './memory.ts';
+
+const CONTROL_ENTRY = new URL('../threads/control-thread.ts', import.meta.url);
+const PROXY_ENTRY = new URL('../threads/proxy-thread.ts', import.meta.url);
+
+export interface SupervisorEvents {
+  /** The control thread answers; called again after each of its restarts. */
+  readonly onStarted: (apiUrl: string) => void;
+  /** The node cannot go on: stop it and end the process with this code. */
+  readonly onFatal: (exitCode: number, message: string) => void;
+}
+
+export class Supervisor {
+  readonly #settings: NodeSettings;
+  readonly #log: Logger;
+  readonly #events: SupervisorEvents;
+  readonly #memory: SharedMemory;
+  readonly #proxies: KeptThread[];
+  readonly #control: KeptThread;
+  /** Whether the control thread ever came up: before, a crash is the end; after, it is started again. */
+  #wasUp = false;
+
+  constructor(settings: NodeSettings, log: Logger, events: SupervisorEvents) {
+    this.#settings = settings;
+    this.#log = log;
+    this.#events = events;
+    this.#memory = allocateMemory(settings.proxyThreads);
+    this.#proxies = Array.from({ length: settings.proxyThreads }, (_, threadId) => this.#proxyThread(threadId));
+    this.#control = new KeptThread({
+      name: 'control',
+      log,
+      spawn: () => this.#spawnControl(),
+      onCrash: (error) => {
+        if (!this.#wasUp) events.onFatal(EXIT.internal, `the control thread did not start: ${errorText(error)}`);
+        return this.#wasUp;
+      },
+    });
+  }
+
+  start(): void {
+    for (const proxy of this.#proxies) proxy.start();
+    this.#control.start();
+  }
+
+  /** Lets work under way finish until `deadlineMs` from now, hands leadership over, ends all threads. */
+  async stop(deadlineMs: number): Promise<void> {
+    await Promise.all([...this.#proxies, this.#control].map((thread) => thread.stop(deadlineMs)));
+  }
+
+  /** Debug only: the control thread throws out of its event loop, as a bug would. */
+  crashControl(): void {
+    this.#control.worker?.postMessage({ type: 'debug-crash' });
+  }
+
+  #proxyThread(threadId: number): KeptThread {
+    const thread: KeptThread = new KeptThread({
+      name: `proxy-${threadId}`,
+      log: this.#log,
+      spawn: () => this.#spawnProxy(threadId),
+      onCrash: () => {
+        forgetThread(this.#memory, threadId);
+        return true;
+      },
+    });
+    return thread;
+  }
+
+  #spawnProxy(threadId: number): Worker {
+    const { nodeId, bindAddress, portOffset, logLevel } = this.#settings;
+    const data: ProxyThreadData = { nodeId, threadId, bindAddress, portOffset, memory: this.#memory, logLevel };
+    const worker = new Worker(PROXY_ENTRY, {
+      name: `proxy-${threadId}`,
+      workerData: data,
+      resourceLimits: { maxOldGenerationSizeMb: PROXY_HEAP_MAX_MB, maxYoungGenerationSizeMb: PROXY_YOUNG_MAX_MB },
+    });
+    const control = this.#control?.worker;
+    if (control) {
+      const port = connect(worker);
+      control.postMessage({ type: 'proxy-port', threadId, port }, [port]);
+    }
+    return worker;
+  }
+
+  #spawnControl(): Worker {
+    const proxyPorts = this.#proxies.flatMap(({ worker }, threadId) =>
+      worker === null ? [] : [{ threadId, port: connect(worker) }],
+    );
+    const data: ControlThreadData = { settings: this.#settings, memory: this.#memory, proxyPorts };
+    const worker = new Worker(CONTROL_ENTRY, {
+      name: 'control',
+      workerData: data,
+      transferList: proxyPorts.map(({ port }) => port),
+      resourceLimits: { maxOldGenerationSizeMb: CONTROL_HEAP_MAX_MB },
+    });
+    worker.on('message', (message: ControlToSupervisor) => this.#onControl(message));
+    return worker;
+  }
+
+  #onControl(message: ControlToSupervisor): void {
+    switch (message.type) {
+      case 'started':
+        this.#wasUp = true;
+        return this.#events.onStarted(message.apiUrl);
+      case 'fatal':
+        return this.#events.onFatal(message.exitCode, message.message);
+      case 'stopped':
+        return undefined;
+    }
+  }
+}
+
+/** Gives a proxy thread one end of a new channel; answers the other end. */
+function connect(proxy: Worker): MessagePort {
+  const { port1, port2 } = new MessageChannel();
+  proxy.postMessage({ type: 'control-port', port: port1 }, [port1]);
+  return port2;
+}
