@@ -57,3 +57,5 @@ export const drainDeadlineMaxMs = 24 * 3_600_000;
 /** Between readiness down and closing connections: what probes and DNS in front of us need to notice. */
 export const drainPropagationMs = 3_000;
 export const drainTickMs = 200;
+/** Parsing YAML is slow and holds the loop: larger documents are to be sent as JSON. */
+export const yamlLimitBytes = 1024 * 1024;

@@ -37,7 +37,9 @@ export function targetKey(pool: string, backend: string): string {
 
 /** Everything in the snapshot that is to be probed. */
 export function probeTargets(snapshot: RoutingSnapshot): ProbeTarget[] {
-  return snapshot.pools.filter((pool) => pool.health.protocol !== 'none').flatMap((pool) => poolTargets(pool, snapshot));
+  return snapshot.pools
+    .filter((pool) => pool.health.protocol !== 'none')
+    .flatMap((pool) => poolTargets(pool, snapshot));
 }
 
 function poolTargets(pool: PoolSpec, snapshot: RoutingSnapshot): ProbeTarget[] {

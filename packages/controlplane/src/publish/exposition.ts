@@ -24,7 +24,12 @@ class Sums {
   }
 
   family(name: string, type: 'counter' | 'gauge', help: string): Family {
-    return { name, type, help, lines: [...this.#values.values()].map(({ labels, value }) => sample(name, labels, value)) };
+    return {
+      name,
+      type,
+      help,
+      lines: [...this.#values.values()].map(({ labels, value }) => sample(name, labels, value)),
+    };
   }
 }
 

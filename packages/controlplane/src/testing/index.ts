@@ -1,2 +1,2 @@
-/** Replicated state machine, cluster host, health verdicts, API. */
-export {};
+/** Stand-ins for what the control thread speaks with. */
+export * from './proxy-thread.ts';

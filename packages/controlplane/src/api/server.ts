@@ -1,0 +1,124 @@
+/**
+ * The HTTP server of the API: framing, limits, validation, authentication, errors, OpenAPI. What it answers is in
+ * `routes/`. It listens before the cluster exists, so that /live, /ready and /v1/status answer from the first moment.
+ */
+import swagger from '@fastify/swagger';
+import swaggerUi from '@fastify/swagger-ui';
+import { FlotillaError } from '@flotilla/shared';
+import { Ajv, type AnySchema } from 'ajv';
+import { fastify, type FastifyInstance, type FastifyRequest, type RouteOptions } from 'fastify';
+import { apiConnectionTimeoutMs, apiKeepAliveMs, bodyLimitBytes, urlParameterMaxBytes } from '../limits.ts';
+import type { ApiRole, TlsFiles } from '../ports.ts';
+import { Authenticator, type Caller } from './auth.ts';
+import { addBodyParsers } from './body.ts';
+import { sendError, toFlotillaError } from './errors.ts';
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Role that the route needs; absent: none. */
+    role?: ApiRole;
+  }
+  interface FastifyRequest {
+    caller: Caller | null;
+  }
+}
+
+export interface ServerOptions {
+  readonly tokens: readonly { readonly role: ApiRole; readonly token: string }[];
+  readonly tls: TlsFiles | null;
+  readonly version: string;
+  readonly onInternalError: (error: unknown, request: { readonly method: string; readonly url: string }) => void;
+}
+
+export type Routes = (app: FastifyInstance) => void;
+
+export async function createServer(options: ServerOptions, routes: Routes): Promise<FastifyInstance> {
+  const app = fastify({
+    logger: false,
+    bodyLimit: bodyLimitBytes,
+    connectionTimeout: apiConnectionTimeoutMs,
+    keepAliveTimeout: apiKeepAliveMs,
+    requestTimeout: apiConnectionTimeoutMs,
+    forceCloseConnections: true,
+    exposeHeadRoutes: false,
+    routerOptions: { maxParamLength: urlParameterMaxBytes, ignoreTrailingSlash: true },
+    frameworkErrors: (error, _request, reply) => sendError(reply, toFlotillaError(error)),
+    ...(options.tls === null
+      ? {}
+      : { https: { cert: options.tls.certPem, key: options.tls.keyPem, minVersion: 'TLSv1.2' as const } }),
+  }) as unknown as FastifyInstance;
+  addBodyParsers(app);
+  addValidation(app);
+  addAuthentication(app, new Authenticator(options.tokens));
+  addErrors(app, options);
+  await addOpenApi(app, options.version);
+  routes(app);
+  return app;
+}
+
+/** Queries are text and are coerced; bodies are JSON and are not. Unknown fields are refused, never dropped. */
+function addValidation(app: FastifyInstance): void {
+  const shared = { removeAdditional: false, useDefaults: false, allErrors: true, strict: false } as const;
+  const strict = new Ajv(shared);
+  const coercing = new Ajv({ ...shared, coerceTypes: true });
+  app.setValidatorCompiler<AnySchema>(({ schema, httpPart }) =>
+    (httpPart === 'body' ? strict : coercing).compile(schema),
+  );
+}
+
+function addAuthentication(app: FastifyInstance, authenticator: Authenticator): void {
+  app.decorateRequest('caller', null);
+  app.addHook('onRequest', (request, _reply, done) => {
+    const { role } = request.routeOptions.config;
+    if (role === undefined) return done();
+    try {
+      const { authorization, origin, host } = request.headers;
+      request.caller = authenticator.authorise({ authorization, origin, host, address: request.ip }, role);
+      return done();
+    } catch (error) {
+      return done(error as Error);
+    }
+  });
+}
+
+function addErrors(app: FastifyInstance, options: ServerOptions): void {
+  const patterns: { readonly methods: readonly string[]; readonly pattern: RegExp }[] = [];
+  app.addHook('onRoute', (route: RouteOptions) => {
+    const source = route.url.replace(/[.+]/g, '\\$&').replaceAll(/:[A-Za-z]+/g, '[^/]+');
+    patterns.push({ methods: [route.method].flat(), pattern: new RegExp(`^${source.replace('*', '.*')}/?$`) });
+  });
+  app.setNotFoundHandler((request, reply) => {
+    const path = request.url.split('?')[0] ?? '/';
+    const allowed = patterns.filter(({ pattern }) => pattern.test(path)).flatMap(({ methods }) => methods);
+    if (allowed.length === 0)
+      return sendError(reply, new FlotillaError('NOT_FOUND', `there is nothing at ${clip(path)}`));
+    void reply.header('allow', [...new Set(allowed)].join(', '));
+    return sendError(reply, new FlotillaError('METHOD_NOT_ALLOWED', `${clip(path)} does not take ${request.method}`));
+  });
+  app.setErrorHandler((error, request: FastifyRequest, reply) => {
+    const ours = toFlotillaError(error);
+    if (ours.code === 'INTERNAL') options.onInternalError(error, { method: request.method, url: clip(request.url) });
+    sendError(reply, ours);
+  });
+}
+
+async function addOpenApi(app: FastifyInstance, version: string): Promise<void> {
+  await app.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: {
+        title: 'Flotilla',
+        version,
+        description: 'The API of every node: the same answers everywhere. Errors carry code, message, hint and retry.',
+      },
+      components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
+      security: [{ token: [] }, {}],
+    },
+  });
+  await app.register(swaggerUi, { routePrefix: '/docs', staticCSP: true });
+  app.get('/openapi.json', { schema: { hide: true } }, () => app.swagger());
+}
+
+function clip(text: string): string {
+  return text.slice(0, 200);
+}

@@ -1,0 +1,89 @@
+/** Publishing: order, late threads, acknowledgements, bind errors, counters across a restart of a thread. */
+import type { RoutingSnapshot } from '@flotilla/shared';
+import { waitFor } from '@flotilla/shared/testing';
+import { afterEach, describe, expect, it } from 'vitest';
+import { TestProxyThread } from '../testing/proxy-thread.ts';
+import { Publisher } from './publisher.ts';
+
+const threads: TestProxyThread[] = [];
+let publisher: Publisher | null = null;
+afterEach(() => {
+  publisher?.close();
+  for (const thread of threads.splice(0)) thread.close();
+});
+
+function thread(id: number): TestProxyThread {
+  const one = new TestProxyThread(id);
+  threads.push(one);
+  return one;
+}
+
+function snapshot(revision: number): RoutingSnapshot {
+  return {
+    index: revision,
+    revision,
+    logTimeMs: 1,
+    listeners: [{ name: 'web', port: 8080 } as RoutingSnapshot['listeners'][number]],
+    pools: [],
+    certificates: [],
+    settings: { viaName: 'flotilla', affinityKey: '' },
+  };
+}
+
+describe('publisher', () => {
+  it('gives a thread that appears late the newest picture, then deltas in order', async () => {
+    const made = (publisher = new Publisher(() => snapshot(7)));
+    const late = thread(1);
+    made.addPort(1, late.controlPort);
+    made.publishDelta({ index: 8, revision: 8, logTimeMs: 2, backends: [] });
+    expect(await made.whenActive(8, 5_000)).toBe(true);
+    expect(late.messages.map(({ type }) => type)).toEqual(['snapshot', 'delta']);
+    expect(made.threads).toEqual([{ id: 1, activeRevision: 8, activeIndex: 8 }]);
+  });
+
+  it('waits for the slowest thread and says when it does not follow', async () => {
+    const made = (publisher = new Publisher(() => null));
+    const [quick, slow] = [thread(1), thread(2)];
+    slow.acknowledge = false;
+    made.addPort(1, quick.controlPort);
+    made.addPort(2, slow.controlPort);
+    made.publishSnapshot(snapshot(3));
+    expect(await made.whenActive(3, 30)).toBe(false);
+    const later = made.whenActive(3, 5_000);
+    slow.say({ type: 'active', index: 3, revision: 3 });
+    expect(await later).toBe(true);
+  });
+
+  it('reports what could not be bound, with the reason', async () => {
+    const made = (publisher = new Publisher(() => snapshot(1)));
+    const one = thread(1);
+    one.bindErrors.set(8080, 'EADDRINUSE');
+    made.addPort(1, one.controlPort);
+    expect(made.listenerFaults(snapshot(1))).toEqual(['listener web is not bound yet']);
+    await made.whenActive(1, 5_000);
+    expect(made.listenerFaults(snapshot(1))).toEqual(['listener web cannot bind port 8080: EADDRINUSE']);
+  });
+
+  it('keeps the counters of a thread that was replaced', async () => {
+    const made = (publisher = new Publisher(() => null));
+    const first = thread(1);
+    first.stats = { ...first.stats, requests: [['web', 'api', 'b1', '2xx', 5]], connections: [['web', 2]] };
+    made.addPort(1, first.controlPort);
+    await made.collect(5_000);
+    const second = thread(1);
+    second.stats = { ...second.stats, requests: [['web', 'api', 'b1', '2xx', 1]] };
+    made.addPort(1, second.controlPort);
+    const stats = await made.collect(5_000);
+    expect(stats.flatMap(({ requests }) => requests.map((row) => row[4])).reduce((a, b) => a + b)).toBe(6);
+    expect(stats.flatMap(({ connections }) => connections)).toEqual([]);
+  });
+
+  it('answers a scrape in time although a thread hangs', async () => {
+    const made = (publisher = new Publisher(() => null));
+    const hung = thread(1);
+    made.addPort(1, hung.controlPort);
+    hung.close();
+    expect(await made.collect(50)).toEqual([]);
+    await waitFor('the link to go', () => made.threads.length === 0);
+  });
+});
