@@ -74,11 +74,27 @@ const importDirections = names.map(
   }),
 );
 
-function pureFolder(name: Name, folder: string): OxlintOverride {
+/** What a pure folder may not import, beside what its package may not. The engine knows no look-around, hence the spelling. */
+const pureImports = {
+  none: {
+    libraries: '^([^.@]|@[^f])',
+    entries: '^@flotilla/shared/',
+    words: 'Use the dependency-free entry @flotilla/shared.',
+  },
+  /** Schemas are pure too: data, and functions of data. */
+  schemas: {
+    libraries: '^([^.@t]|t[^y]|@[^f])',
+    entries: '^@flotilla/shared/[^s]',
+    words: 'Use the pure entries @flotilla/shared and @flotilla/shared/schema.',
+  },
+};
+
+function pureFolder(name: Name, folder: string, may: keyof typeof pureImports = 'none'): OxlintOverride {
+  const { libraries, entries, words } = pureImports[may];
   const patterns = [
     ...importRules(name),
-    { regex: '^([^.@]|@[^f])', message: `${pure} It imports its own files and the entry @flotilla/shared only.` },
-    { regex: '^@flotilla/shared/', message: `${pure} Use the dependency-free entry @flotilla/shared.` },
+    { regex: libraries, message: `${pure} It imports its own files and what is pure itself. ${words}` },
+    { regex: entries, message: `${pure} ${words}` },
   ];
   return {
     files: [`packages/${name}/src/${folder}/**/*.ts`],
@@ -133,7 +149,7 @@ export default defineConfig({
     },
     // The later override of the same rule wins, so the pure folders stand after their packages.
     pureFolder('raft', 'core'),
-    pureFolder('controlplane', 'state'),
+    pureFolder('controlplane', 'state', 'schemas'),
     {
       files: ['**/*.test.ts', 'test/**', 'bench/**', '**/testing/**'],
       rules: { 'max-lines-per-function': 'off', 'typescript/no-non-null-assertion': 'off' },

@@ -2,3 +2,6 @@
 export * from './errors.ts';
 export * from './contract/snapshot.ts';
 export * from './contract/threads.ts';
+export type * from './schema/config.ts';
+export type * from './schema/listener.ts';
+export type * from './schema/pool.ts';

@@ -1,2 +1,6 @@
-/** Vocabulary of Flotilla: schemas, errors, ids, limits, codec, log and metrics factories. */
-export {};
+/** Schemas: one source of types, validation, defaults and OpenAPI for the configuration document and the API. Pure. */
+export * from './build.ts';
+export * from './config.ts';
+export * from './limits.ts';
+export * from './listener.ts';
+export * from './pool.ts';

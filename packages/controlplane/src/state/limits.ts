@@ -1,0 +1,35 @@
+/** Bounds and waiting times of the replicated state. Part of its determinism: the same on every node of a version. */
+
+/** Configuration changes that can be read back and rolled back to. */
+export const HISTORY_MAX_COUNT = 1_000;
+/** All their undo records together; the oldest go first. */
+export const HISTORY_MAX_BYTES = 16_777_216;
+export const AUDIT_MAX_COUNT = 1_000;
+/** Results of commands with an idempotency key. */
+export const OUTCOMES_MAX_COUNT = 10_000;
+export const OUTCOME_TTL_MS = 86_400_000;
+export const MEMBERS_MAX_COUNT = 64;
+
+/** An observer that sent nothing for this long, in log time, has no vote. Three probe intervals of the default. */
+export const OBSERVER_FRESH_MS = 15_000;
+/** An observer is suspect only where at least so many backends contradict it. */
+export const ISOLATION_MIN_COUNT = 2;
+
+/** Falls within this time count as flapping. */
+export const FLAP_WINDOW_MS = 300_000;
+/** Falls within the window that are free of a hold-down. */
+export const FLAP_FREE_COUNT = 3;
+/** Hold-down grows by this much per fall beyond the free ones. */
+export const HOLD_DOWN_STEP_MS = 30_000;
+export const HOLD_DOWN_MAX_MS = 300_000;
+/** An ejection lasts baseEjectionMs times its count, up to this. */
+export const EJECTION_MAX_MS = 300_000;
+/** A backend that was not ejected for this long starts again at the first ejection's length. */
+export const EJECTION_FORGET_MS = 600_000;
+
+export const DRAIN_DEADLINE_DEFAULT_MS = 30_000;
+
+/** Bytes of one chunk of a snapshot, about: what one slice of serialising produces. */
+export const SNAPSHOT_CHUNK_BYTES = 262_144;
+/** One line of a snapshot; the largest row is a listener with a thousand routes. */
+export const SNAPSHOT_LINE_MAX_BYTES = 67_108_864;

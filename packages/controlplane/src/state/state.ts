@@ -1,0 +1,128 @@
+/**
+ * The replicated state: tables by section and a few scalars. Only `apply.ts` and `restore` write it; everybody else reads.
+ *
+ * Equal index means equal content on every node. What can be computed from the tables (index structures) is kept beside
+ * them, is not part of the digest, and is rebuilt after a restore.
+ */
+import type { CertificateConfig, ListenerConfig, SettingsConfig } from '@flotilla/shared';
+import { hashText, hex, newLanes } from './hash.ts';
+import type {
+  AuditRow,
+  BackendRow,
+  DrainRow,
+  HistoryRow,
+  MemberRow,
+  ObservationsRow,
+  ObserverRow,
+  OutcomeRow,
+  PoolRow,
+  VerdictRow,
+} from './rows.ts';
+import { Table } from './table.ts';
+
+/** Scalars of the state; part of the digest. */
+export interface Meta {
+  /** Log index of the last entry applied. */
+  index: number;
+  /** Replicated time: the highest stamp so far. */
+  logTimeMs: number;
+  /** Index of the last configuration change; 0: none yet. */
+  revision: number;
+  /** Where the search for a free backend slot goes on, so that a slot is not reused at once. */
+  slotCursor: number;
+  /** Oldest and newest keys of the bounded lists. */
+  historyFirst: number;
+  affinityKey: string;
+}
+
+export interface Tables {
+  readonly listeners: Table<ListenerConfig>;
+  readonly pools: Table<PoolRow>;
+  /** By `pool/id`. */
+  readonly backends: Table<BackendRow>;
+  readonly certificates: Table<CertificateConfig>;
+  /** One row: `settings`. */
+  readonly settings: Table<SettingsConfig>;
+  /** Names in the order of the document, by `listeners`, `pools`, `certificates`. */
+  readonly order: Table<readonly string[]>;
+  /** By revision. */
+  readonly history: Table<HistoryRow>;
+  /** By index. */
+  readonly audit: Table<AuditRow>;
+  /** By `pool/id`. */
+  readonly observations: Table<ObservationsRow>;
+  /** By `pool/id`; every backend has one. */
+  readonly verdicts: Table<VerdictRow>;
+  /** By node id. */
+  readonly observers: Table<ObserverRow>;
+  readonly members: Table<MemberRow>;
+  readonly drains: Table<DrainRow>;
+  readonly outcomes: Table<OutcomeRow>;
+}
+
+export type TableName = keyof Tables;
+
+/** In the order of a snapshot. */
+export const TABLE_NAMES = [
+  'listeners',
+  'pools',
+  'backends',
+  'certificates',
+  'settings',
+  'order',
+  'history',
+  'audit',
+  'observations',
+  'verdicts',
+  'observers',
+  'members',
+  'drains',
+  'outcomes',
+] as const satisfies readonly TableName[];
+
+export interface State extends Tables {
+  readonly meta: Meta;
+}
+
+/** Reading only: what everybody but the state machine gets. */
+export type ReadonlyTable<V> = Pick<Table<V>, 'name' | 'size' | 'get' | 'has' | 'keys' | 'sortedKeys' | 'entries'>;
+export type ReadonlyState = { readonly meta: Readonly<Meta> } & {
+  readonly [K in TableName]: Tables[K] extends Table<infer V> ? ReadonlyTable<V> : never;
+};
+
+export function emptyState(): State {
+  return {
+    meta: { index: 0, logTimeMs: 0, revision: 0, slotCursor: 0, historyFirst: 0, affinityKey: '' },
+    listeners: new Table('listeners'),
+    pools: new Table('pools'),
+    backends: new Table('backends'),
+    certificates: new Table('certificates'),
+    settings: new Table('settings'),
+    order: new Table('order'),
+    history: new Table('history'),
+    audit: new Table('audit'),
+    observations: new Table('observations'),
+    verdicts: new Table('verdicts'),
+    observers: new Table('observers'),
+    members: new Table('members'),
+    drains: new Table('drains'),
+    outcomes: new Table('outcomes'),
+  };
+}
+
+const scratch = newLanes();
+
+/** Hex digest of the whole state. Costs the scalars only: the tables keep theirs up to date. */
+export function stateDigest(state: State): string {
+  hashText(JSON.stringify(state.meta), 7, scratch);
+  let { lo, hi } = scratch;
+  for (const name of TABLE_NAMES) {
+    lo = Math.imul(lo ^ state[name].lo, 0x85ebca6b) ^ state[name].size;
+    hi = Math.imul(hi ^ state[name].hi, 0xc2b2ae35) ^ (lo >>> 13);
+  }
+  return hex(lo, hi);
+}
+
+export function backendKey(pool: string, id: string): string {
+  return `${pool}/${id}`;
+}
