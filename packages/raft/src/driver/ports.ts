@@ -47,8 +47,8 @@ export interface Storage {
   initialise(identity: Identity, conf: ConfState): Promise<void>;
   /** One synced batch. The caller never has two in flight (concurrent LevelDB batches commit out of order). */
   persist(batch: PersistBatch): Promise<void>;
-  /** Saves a snapshot of the local state machine and makes it current by one pointer flip; then drops log before `compactTo`. */
-  saveSnapshot(meta: SnapshotMeta, chunks: AsyncIterable<Uint8Array>, compactTo: Index): Promise<void>;
+  /** Saves a snapshot of the local state machine and makes it current by one pointer flip; then drops log up to `compactTo`. Answers the meta with true size and checksum. */
+  saveSnapshot(meta: SnapshotMeta, chunks: AsyncIterable<Uint8Array>, compactTo: Index): Promise<SnapshotMeta>;
   /** Takes a snapshot from a peer; stored aside until `persist({installSnapshot})` makes it current. Resumable by offset. */
   receiveSnapshot(meta: SnapshotMeta): Promise<SnapshotSink>;
   /** Bytes of the current snapshot, verified while read. */

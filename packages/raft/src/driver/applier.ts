@@ -1,0 +1,137 @@
+/**
+ * Feeds committed entries to the state machine in slices of a few milliseconds, so that heartbeats are answered while a
+ * backlog is worked off. Order is the log's; a restore waits its turn like everything else.
+ */
+import type { Entry, Index, SnapshotMeta, Term } from '../core/types.ts';
+import { APPLY_SLICE_MAX_ENTRIES_COUNT, APPLY_SLICE_MAX_MS, APPLY_STEP_ENTRIES_COUNT } from './limits.ts';
+import type { ApplyResult, Clock, RaftMetrics, StateMachine } from './ports.ts';
+
+type Work =
+  | { readonly type: 'apply'; readonly entries: readonly Entry[]; at: number }
+  | { readonly type: 'restore'; readonly meta: SnapshotMeta };
+
+export interface ApplierOptions {
+  readonly stateMachine: StateMachine;
+  readonly clock: Clock;
+  readonly metrics: RaftMetrics;
+  /** A digest is taken at every multiple of this index. */
+  readonly digestEvery: number;
+  readonly applied: Index;
+  readonly appliedTerm: Term;
+  readonly onEntries: (entries: readonly Entry[], results: readonly ApplyResult[]) => void;
+  /** After each slice; `digest` is '' unless `index` is a checkpoint. */
+  readonly onApplied: (index: Index, digest: string) => void;
+  readonly restore: (meta: SnapshotMeta) => Promise<void>;
+  readonly onRestored: (meta: SnapshotMeta) => void;
+  readonly onError: (error: unknown) => void;
+}
+
+export class Applier {
+  readonly #options: ApplierOptions;
+  #queue: Work[] = [];
+  /** Last index applied. Invariant: `entries` come without gap from here. */
+  index: Index;
+  /** Term of the entry at `index`. */
+  term: Term;
+  #scheduled = false;
+  #restoring = false;
+  #stopped = false;
+
+  constructor(options: ApplierOptions) {
+    this.#options = options;
+    this.index = options.applied;
+    this.term = options.appliedTerm;
+  }
+
+  add(entries: readonly Entry[]): void {
+    if (entries.length === 0) return;
+    this.#queue.push({ type: 'apply', entries, at: 0 });
+    this.#runSoon();
+  }
+
+  restore(meta: SnapshotMeta): void {
+    this.#queue.push({ type: 'restore', meta });
+    this.#runSoon();
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#queue = [];
+  }
+
+  #runSoon(): void {
+    if (this.#scheduled || this.#restoring || this.#stopped) return;
+    this.#scheduled = true;
+    this.#options.clock.immediate(() => {
+      this.#scheduled = false;
+      this.#slice();
+    });
+  }
+
+  #slice(): void {
+    if (this.#stopped || this.#restoring) return;
+    const { clock, metrics } = this.#options;
+    const startedMs = clock.nowMs();
+    let budget = APPLY_SLICE_MAX_ENTRIES_COUNT;
+    try {
+      while (budget > 0 && !this.#restoring) {
+        const work = this.#queue[0];
+        if (work === undefined) break;
+        if (work.type === 'restore') {
+          this.#queue.shift();
+          this.#beginRestore(work.meta);
+          break;
+        }
+        budget -= this.#applyStep(work);
+        if (work.at >= work.entries.length) this.#queue.shift();
+        if (clock.nowMs() - startedMs > APPLY_SLICE_MAX_MS) break;
+      }
+    } catch (error) {
+      this.stop();
+      this.#options.onError(error);
+      return;
+    }
+    metrics.applySliceSeconds?.((clock.nowMs() - startedMs) / 1000);
+    if (this.#queue.length > 0) this.#runSoon();
+  }
+
+  /** Applies a few entries, never across a checkpoint, and reports them. Answers how many. */
+  #applyStep(work: Extract<Work, { type: 'apply' }>): number {
+    const { stateMachine, digestEvery } = this.#options;
+    const toCheckpoint = digestEvery - (this.index % digestEvery);
+    const count = Math.min(work.entries.length - work.at, APPLY_STEP_ENTRIES_COUNT, toCheckpoint);
+    const whole = count === work.entries.length;
+    const entries = whole ? work.entries : work.entries.slice(work.at, work.at + count);
+    const first = entries[0];
+    const last = entries.at(-1);
+    if (first === undefined || last === undefined || first.index !== this.index + 1) {
+      throw new Error(`cannot apply from ${first?.index}: applied up to ${this.index}`);
+    }
+    const results = stateMachine.apply(entries);
+    work.at += count;
+    this.index = last.index;
+    this.term = last.term;
+    this.#options.onEntries(entries, results);
+    this.#options.onApplied(this.index, this.index % digestEvery === 0 ? stateMachine.digest() : '');
+    return count;
+  }
+
+  #beginRestore(meta: SnapshotMeta): void {
+    this.#restoring = true;
+    this.#options.restore(meta).then(
+      () => {
+        this.#restoring = false;
+        if (this.#stopped) return;
+        this.index = meta.index;
+        this.term = meta.term;
+        this.#options.onRestored(meta);
+        this.#options.onApplied(meta.index, meta.digest);
+        if (this.#queue.length > 0) this.#runSoon();
+      },
+      (error: unknown) => {
+        this.stop();
+        this.#options.onError(error);
+      },
+    );
+  }
+}
