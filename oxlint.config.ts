@@ -5,7 +5,7 @@
 import { defineConfig, type OxlintOverride } from 'oxlint';
 
 /** Each package: what it may import of ours, and what to do when the linter objects. */
-const packages = {
+export const importTable = {
   shared: {
     may: [],
     fix: 'shared is the vocabulary that all others speak and imports nothing of ours. Move the code up into the package that needs it.',
@@ -37,8 +37,8 @@ const packages = {
   },
 } as const;
 
-type Name = keyof typeof packages;
-const names = Object.keys(packages) as Name[];
+type Name = keyof typeof importTable;
+const names = Object.keys(importTable) as Name[];
 
 const pure =
   'This folder is pure: a function of (state, event). Time, randomness and input arrive as arguments; what must happen leaves as an effect or a return value.';
@@ -56,7 +56,7 @@ const deepImports = [
 ];
 
 function importRules(name: Name) {
-  const { may, fix } = packages[name];
+  const { may, fix } = importTable[name];
   const forbidden = names.filter((other) => other !== name && !(may as readonly string[]).includes(other));
   const simulatorOnly = name === 'simulator' ? [{ regex: '^@flotilla/controlplane(/testing)?$', message: fix }] : [];
   return [
