@@ -33,7 +33,7 @@ EXPOSE 7400 7500 8080
 STOPSIGNAL SIGTERM
 # /live: the process works. Whether it should get traffic is /ready, which docker-compose.yml asks for.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s --retries=3 \
-  CMD ["node", "--eval", "fetch('http://127.0.0.1:7400/live').then((answer) => process.exit(answer.ok ? 0 : 1), () => process.exit(1))"]
+  CMD ["node", "/opt/flotilla/deploy/healthcheck.mjs", "http://127.0.0.1:7400/live"]
 # The process is PID 1 and handles its signals itself; it starts threads, never processes, so nothing needs reaping.
 ENTRYPOINT ["node", "/opt/flotilla/packages/cli/src/main.ts"]
 CMD ["node"]
