@@ -22,6 +22,10 @@ export const PRIORITY_MAX = 100;
 /** "No limit" for a body that we only stream: a tebibyte. */
 export const REQUEST_BODY_MAX_BYTES = 1_099_511_627_776;
 /** Faults reported for one document; what is beyond is counted in one last line. */
-export const FAULTS_MAX_COUNT = 200;
+export const FAULTS_MAX_COUNT = 1_000;
 /** Levels of nesting that any input may have. The document itself has eight. */
 export const DEPTH_MAX_COUNT = 32;
+/** Values visited in one document: bounds time and memory whatever the shape. Fifty thousand backends have 400,000. */
+export const VALUES_MAX_COUNT = 1_500_000;
+/** All listeners together. */
+export const ROUTES_TOTAL_MAX_COUNT = 20_000;
