@@ -1,6 +1,6 @@
 /**
- * Membership arithmetic: what a change makes of a configuration, and how a change is written into an entry. Pure; every
- * replica computes the same from the same log. When a change takes effect is told in membership.ts.
+ * Membership arithmetic: what a change makes of a configuration, and how it is written into an entry. When a change takes
+ * effect is told in membership.ts.
  *
  * A change that moves at most one voter is made in one step (§4.1 of the thesis): old and new majorities overlap anyway.
  * Any other goes through a joint configuration, in which both majorities must agree (§6 of the paper).
@@ -55,43 +55,123 @@ function leaveJoint(conf: ConfState): ConfState {
   };
 }
 
+/** What the entry of a change says: the change, and the whole configuration that it leads to. */
+export interface ConfEntry {
+  readonly change: ConfChange;
+  /**
+   * Absolute, not a difference: a replica that joins with an empty log knows nothing of the configuration before, and
+   * must come to the same one as everybody else.
+   */
+  readonly conf: ConfState;
+}
+
 const VERSION = 1;
 const OPS: readonly ConfStep['op'][] = ['add-voter', 'add-learner', 'remove'];
 
-/** Layout: version u8, count u16, then per step op u8, id length u16, id in UTF-8; the rest is the context. Big-endian. */
-export function encodeConfChange(change: ConfChange): Uint8Array {
-  const encoder = new TextEncoder();
-  const steps = change.steps.map(({ op, id }) => ({ op: OPS.indexOf(op), id: encoder.encode(id) }));
-  const headBytes = steps.reduce((sum, { id }) => sum + 3 + id.length, 3);
-  const bytes = new Uint8Array(headBytes + change.context.length);
-  const view = new DataView(bytes.buffer);
-  view.setUint8(0, VERSION);
-  view.setUint16(1, steps.length);
-  let at = 3;
-  for (const { op, id } of steps) {
-    view.setUint8(at, op);
-    view.setUint16(at + 1, id.length);
-    bytes.set(id, at + 3);
-    at += 3 + id.length;
+class Writer {
+  readonly #encoder = new TextEncoder();
+  readonly #bytes: number[] = [];
+
+  u8(value: number): this {
+    this.#bytes.push(value);
+    return this;
   }
-  bytes.set(change.context, at);
-  return bytes;
+
+  u16(value: number): this {
+    return this.u8(value >> 8).u8(value & 0xff);
+  }
+
+  text(value: string): this {
+    const bytes = this.#encoder.encode(value);
+    this.u16(bytes.length);
+    for (const byte of bytes) this.u8(byte);
+    return this;
+  }
+
+  list(ids: readonly ReplicaId[]): this {
+    this.u16(ids.length);
+    for (const id of ids) this.text(id);
+    return this;
+  }
+
+  finish(tail: Uint8Array): Uint8Array {
+    const all = new Uint8Array(this.#bytes.length + tail.length);
+    all.set(this.#bytes);
+    all.set(tail, this.#bytes.length);
+    return all;
+  }
+}
+
+/** Throws RangeError past the end. */
+class Reader {
+  readonly #decoder = new TextDecoder();
+  readonly #view: DataView;
+  readonly #bytes: Uint8Array;
+  #at = 0;
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  }
+
+  u8(): number {
+    this.#at += 1;
+    return this.#view.getUint8(this.#at - 1);
+  }
+
+  u16(): number {
+    this.#at += 2;
+    return this.#view.getUint16(this.#at - 2);
+  }
+
+  text(): string {
+    const end = this.u16() + this.#at;
+    if (end > this.#bytes.length) throw new RangeError('text ends behind the entry');
+    const text = this.#decoder.decode(this.#bytes.subarray(this.#at, end));
+    this.#at = end;
+    return text;
+  }
+
+  list(): ReplicaId[] {
+    return Array.from({ length: this.u16() }, () => this.text());
+  }
+
+  tail(): Uint8Array {
+    return this.#bytes.slice(this.#at);
+  }
+}
+
+/**
+ * Layout, big-endian: version u8; steps: count u16, each op u8 and id; then voters, outgoing, learners, learners-next as
+ * lists of ids (count u16 each) and autoLeave u8; the rest is the context. An id is its length u16 and UTF-8.
+ */
+export function encodeConfEntry({ change, conf }: ConfEntry): Uint8Array {
+  const writer = new Writer().u8(VERSION).u16(change.steps.length);
+  for (const { op, id } of change.steps) writer.u8(OPS.indexOf(op)).text(id);
+  writer.list(conf.voters).list(conf.votersOutgoing).list(conf.learners).list(conf.learnersNext);
+  return writer.u8(conf.autoLeave ? 1 : 0).finish(change.context);
 }
 
 /** Null where the bytes are no change that this version knows. */
-export function decodeConfChange(bytes: Uint8Array): ConfChange | null {
-  if (bytes.length < 3 || bytes[0] !== VERSION) return null;
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  const decoder = new TextDecoder();
-  const steps: ConfStep[] = [];
-  let at = 3;
-  for (let left = view.getUint16(1); left > 0; left -= 1) {
-    if (at + 3 > bytes.length) return null;
-    const op = OPS[view.getUint8(at)];
-    const end = at + 3 + view.getUint16(at + 1);
-    if (op === undefined || end > bytes.length) return null;
-    steps.push({ op, id: decoder.decode(bytes.subarray(at + 3, end)) });
-    at = end;
+export function decodeConfEntry(bytes: Uint8Array): ConfEntry | null {
+  try {
+    const reader = new Reader(bytes);
+    if (reader.u8() !== VERSION) return null;
+    const steps = Array.from({ length: reader.u16() }, (): ConfStep => {
+      const op = OPS[reader.u8()];
+      if (op === undefined) throw new RangeError('unknown step');
+      return { op, id: reader.text() };
+    });
+    const conf: ConfState = {
+      voters: reader.list(),
+      votersOutgoing: reader.list(),
+      learners: reader.list(),
+      learnersNext: reader.list(),
+      autoLeave: reader.u8() === 1,
+    };
+    return { change: { steps, context: reader.tail() }, conf };
+  } catch (error) {
+    if (error instanceof RangeError) return null;
+    throw error;
   }
-  return { steps, context: bytes.slice(at) };
 }

@@ -57,7 +57,8 @@ export function handlePersisted(s: RaftState, io: number): void {
     s.durable = Math.max(s.durable, write.durableTo);
     if (write.install !== null) {
       s.installing = s.writes.some((later) => later.install !== null);
-      snapshotInForce(s, write.install);
+      // A newer one is being written already: the older never comes into force.
+      if (!s.installing) snapshotInForce(s, write.install);
     }
     if (write.selfVoteTerm === s.term && s.role === 'candidate') recordVote(s, s.self, true);
   }

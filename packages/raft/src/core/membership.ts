@@ -5,7 +5,8 @@
  * (so an earlier leader's change cannot linger); and nobody campaigns with a committed change not yet in force. An append
  * that carries a second change also carries the commit of the first, in the same write to disk.
  */
-import { applyChange, decodeConfChange, encodeConfChange } from './conf-change.ts';
+import { applyChange, decodeConfEntry, encodeConfEntry } from './conf-change.ts';
+import { assert } from './assert.ts';
 import type { ProposalRefusal } from './messages.ts';
 import { send } from './outbox.ts';
 import { Progress } from './progress.ts';
@@ -31,17 +32,17 @@ export function appendConfChange(
 ): Index | ProposalRefusal {
   if (leading.pendingConfIndex > s.applying) return 'conf-pending';
   if (isJoint(s.conf) && change.steps.length > 0) return 'conf-pending';
-  if (applyChange(s.conf, change) === null) return 'conf-invalid';
+  const conf = applyChange(s.conf, change);
+  if (conf === null) return 'conf-invalid';
   leading.pendingConfIndex = s.log.lastIndex + 1;
-  return appendAsLeader(s, leading, [{ kind: EntryKind.conf, ...caller, data: encodeConfChange(change) }]);
+  return appendAsLeader(s, leading, [{ kind: EntryKind.conf, ...caller, data: encodeConfEntry({ change, conf }) }]);
 }
 
 /** The entry is committed and ours: from here on decisions are taken by the new configuration. */
 export function enforceConfEntry(s: RaftState, entry: Entry): void {
-  const change = decodeConfChange(entry.data);
-  // The leader checked it against this very configuration. Were it wrong even so, every replica alike goes on unchanged.
-  const conf = change === null ? null : applyChange(s.conf, change);
-  if (conf !== null) s.conf = conf;
+  const decoded = decodeConfEntry(entry.data);
+  assert(decoded !== null, 'a committed membership change is readable');
+  s.conf = decoded.conf;
   s.effects.push({ type: 'conf', index: entry.index, conf: s.conf });
 }
 

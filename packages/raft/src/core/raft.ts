@@ -42,7 +42,7 @@ import { describeStatus } from './status.ts';
 import { expireTransfer, finishTransfer, startTransfer } from './transfer.ts';
 import type { ReplicaId, Role, Term } from './types.ts';
 
-export { decodeConfChange, encodeConfChange } from './conf-change.ts';
+export { decodeConfEntry, encodeConfEntry, type ConfEntry } from './conf-change.ts';
 export type { CoreOptions, CoreStatus, PeerStatus, RaftCore, RecoveredState } from './port.ts';
 
 /** Throws where the options contradict themselves or what was recovered does not hang together. */

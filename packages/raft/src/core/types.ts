@@ -34,7 +34,7 @@ export interface Entry {
   readonly origin: ReplicaId;
   /** Number of the proposal at its origin. (origin, seq) is unique for ever: sequences start at random per process. */
   readonly seq: number;
-  /** Command bytes; for `conf` an encoded {@link ConfChange}. */
+  /** Command bytes; for `conf` an encoded {@link ConfChange} and what it leads to: see `decodeConfEntry`. */
   readonly data: Uint8Array;
 }
 

@@ -5,7 +5,7 @@
 import type { Effect } from '../core/effects.ts';
 import type { Message } from '../core/messages.ts';
 import type { Entry, Index, ReplicaId, Role, Term } from '../core/types.ts';
-import type { Cluster, Replica } from './cluster.ts';
+import type { Replica } from './replica.ts';
 
 export class SafetyViolation extends Error {
   override readonly name = 'SafetyViolation';
@@ -51,13 +51,18 @@ export class ClusterChecks {
     const first = effect.append[0];
     let prevTerm: Term | undefined;
     if (first !== undefined) {
-      prevTerm = effect.installSnapshot?.term ?? replica.planned.termAt(first.index - 1) ?? 0;
+      prevTerm = effect.installSnapshot?.term ?? replica.planned.termAt(first.index - 1);
       const last = effect.truncateFrom === null ? replica.planned.lastIndex : effect.truncateFrom - 1;
       const hole = effect.installSnapshot === null && first.index !== last + 1;
       demand(!hole, `${replica.id} appends ${first.index} after ${last}`);
     }
     for (const entry of effect.append) {
-      const known = `${entry.kind}/${entry.origin}/${entry.seq}/${entry.data.join()} after ${prevTerm}`;
+      // What lies before may be compacted away; then there is nothing to compare.
+      if (prevTerm === undefined && entry.index > 1) {
+        prevTerm = entry.term;
+        continue;
+      }
+      const known = `${entry.kind}/${entry.origin}/${entry.seq}/${entry.data.join()} after ${prevTerm ?? 0}`;
       const key = `${entry.index}@${entry.term}`;
       const before = this.#entries.get(key);
       demand(before === undefined || before === known, `entry ${key} is both ${before} and ${known}`);
@@ -84,7 +89,7 @@ export class ClusterChecks {
   }
 
   /** State Machine Safety: the same entry at the same index, everywhere; and a quorum of disks holds it. */
-  handedOver(cluster: Cluster, replica: Replica, entries: readonly Entry[]): void {
+  handedOver(replicas: ReadonlyMap<ReplicaId, Replica>, replica: Replica, entries: readonly Entry[]): void {
     for (const entry of entries) {
       const known = this.#committed.get(entry.index);
       if (known !== undefined) {
@@ -99,7 +104,7 @@ export class ClusterChecks {
         this.confChanged = true;
       }
       this.highestCommitted = Math.max(this.highestCommitted, entry.index);
-      if (!this.confChanged) demand(onQuorum(cluster, replica, entry), `${entry.index} is not on a quorum of disks`);
+      if (!this.confChanged) demand(onQuorum(replicas, replica, entry), `${entry.index} is not on a quorum of disks`);
     }
   }
 
@@ -127,7 +132,7 @@ export class ClusterChecks {
   }
 
   /** Terms and commit indexes never fall while a replica lives. */
-  afterStep(_cluster: Cluster, replica: Replica): void {
+  afterStep(replica: Replica): void {
     const { term, commit } = replica.core.status();
     const last = this.#last.get(replica.id);
     demand(last === undefined || (term >= last.term && commit >= last.commit), `${replica.id} goes back`);
@@ -135,8 +140,8 @@ export class ClusterChecks {
   }
 }
 
-function onQuorum(cluster: Cluster, replica: Replica, entry: Entry): boolean {
+function onQuorum(replicas: ReadonlyMap<ReplicaId, Replica>, replica: Replica, entry: Entry): boolean {
   const { voters } = replica.confAt(entry.index);
-  const holders = voters.filter((id) => cluster.replicas.get(id)?.disk.termAt(entry.index) === entry.term);
+  const holders = voters.filter((id) => replicas.get(id)?.disk.termAt(entry.index) === entry.term);
   return holders.length > voters.length / 2;
 }

@@ -9,8 +9,9 @@ import type { Effect } from '../core/effects.ts';
 import type { Event } from '../core/events.ts';
 import type { Message } from '../core/messages.ts';
 import type { RaftCore, RecoveredState } from '../core/port.ts';
-import type { ConfState, Entry, Index, ReplicaId, SnapshotMeta, Term } from '../core/types.ts';
+import type { Index, ReplicaId, SnapshotMeta, Term } from '../core/types.ts';
 import { ClusterChecks } from './cluster-checks.ts';
+import { chain, Disk, Replica } from './replica.ts';
 
 /** Something under way between two replicas. */
 export interface Parcel {
@@ -19,93 +20,10 @@ export interface Parcel {
   readonly content: Message | { readonly type: 'snapshot'; readonly term: Term; readonly meta: SnapshotMeta };
 }
 
-type Persist = Extract<Effect, { type: 'persist' }>;
-
 export interface ReplicaOptions {
   readonly recovered: RecoveredState;
   readonly mayVote?: boolean;
   readonly seed: number;
-}
-
-/** Newest log-structured state of one replica: what its disk holds. */
-export class Disk {
-  state: RecoveredState;
-
-  constructor(state: RecoveredState) {
-    this.state = state;
-  }
-
-  get lastIndex(): Index {
-    return this.state.firstIndex + this.state.entries.length - 1;
-  }
-
-  termAt(index: Index): Term | undefined {
-    if (index === this.state.snapshot?.index) return this.state.snapshot.term;
-    return this.state.entries[index - this.state.firstIndex]?.term;
-  }
-
-  write(effect: Persist): void {
-    let { entries, firstIndex, snapshot } = this.state;
-    const { installSnapshot, truncateFrom, append } = effect;
-    if (installSnapshot !== null) {
-      snapshot = installSnapshot;
-      firstIndex = installSnapshot.index + 1;
-      entries = [];
-    }
-    if (truncateFrom !== null) entries = entries.slice(0, Math.max(0, truncateFrom - firstIndex));
-    this.state = { ...this.state, hard: effect.hard, snapshot, firstIndex, entries: [...entries, ...append] };
-  }
-
-  saveSnapshot(meta: SnapshotMeta, compactTo: Index): void {
-    const { entries, firstIndex } = this.state;
-    const first = Math.max(firstIndex, Math.min(compactTo, meta.index + 1));
-    this.state = { ...this.state, snapshot: meta, firstIndex: first, entries: entries.slice(first - firstIndex) };
-  }
-}
-
-export class Replica {
-  readonly id: ReplicaId;
-  readonly disk: Disk;
-  /** As the disk will be once all writes are done. */
-  planned: Disk;
-  core: RaftCore;
-  up = true;
-  writes: Persist[] = [];
-  /** Handed over, not applied yet. */
-  backlog: (readonly Entry[] | SnapshotMeta)[] = [];
-  applied: Index = 0;
-  digest = '0';
-  confs: { readonly index: Index; readonly conf: ConfState }[] = [];
-  wakeAtMs = 0;
-
-  constructor(id: ReplicaId, disk: Disk, core: RaftCore) {
-    this.id = id;
-    this.disk = disk;
-    this.planned = new Disk(disk.state);
-    this.core = core;
-  }
-
-  /** Membership at an index that was handed over. */
-  confAt(index: Index): ConfState {
-    return this.confs.findLast((known) => known.index <= index)?.conf ?? this.disk.state.conf;
-  }
-}
-
-export function emptyState(conf: ConfState): RecoveredState {
-  return { hard: { term: 0, vote: null, commit: 0 }, snapshot: null, entries: [], firstIndex: 1, conf };
-}
-
-export function votersOnly(voters: readonly ReplicaId[]): ConfState {
-  return { voters, votersOutgoing: [], learners: [], learnersNext: [], autoLeave: false };
-}
-
-/** Chain over everything applied: equal digests mean equal histories. */
-function chain(digest: string, entry: Entry): string {
-  let hash = 0x811c9dc5;
-  for (const char of `${digest}/${entry.index}/${entry.kind}/${entry.origin}/${entry.seq}/${entry.data.join()}`) {
-    hash = Math.imul(hash ^ char.charCodeAt(0), 0x01000193) >>> 0;
-  }
-  return hash.toString(16).padStart(8, '0');
 }
 
 export class Cluster {
@@ -144,9 +62,10 @@ export class Cluster {
     return createCore({ self: id, config: this.#config, seed, recovered: disk.state, mayVote, nowMs, wallMs: nowMs });
   }
 
-  /** Loses everything that was not on disk. */
-  crash(id: ReplicaId): void {
+  /** Loses everything that was not on disk. Of the writes under way, `done` got there, though nobody was told. */
+  crash(id: ReplicaId, done = 0): void {
     const replica = this.get(id);
+    for (const effect of replica.writes.slice(0, done)) if (effect.barrier !== true) replica.disk.write(effect);
     replica.up = false;
     replica.writes = [];
     replica.backlog = [];
@@ -173,7 +92,7 @@ export class Cluster {
     const effects = replica.core.step(event);
     this.onStep(id, event, effects);
     for (const effect of effects) this.#perform(replica, effect);
-    this.checks.afterStep(this, replica);
+    this.checks.afterStep(replica);
     return effects;
   }
 
@@ -194,7 +113,7 @@ export class Cluster {
         return;
       }
       case 'apply':
-        this.checks.handedOver(this, replica, effect.entries);
+        this.checks.handedOver(this.replicas, replica, effect.entries);
         replica.backlog.push(effect.entries);
         if (this.eager) this.apply(replica.id);
         return;
@@ -256,14 +175,23 @@ export class Cluster {
     const { from, to, content } = parcel;
     const target = this.replicas.get(to);
     const { nowMs } = this;
-    if (target === undefined || !target.up) return;
+    if (target === undefined || !target.up) return this.lose(parcel);
     if (content.type !== 'snapshot') {
       this.step(to, { type: 'receive', nowMs, wallMs: nowMs, from, message: content });
       return;
     }
     const { term, meta } = content;
     this.step(to, { type: 'snapshot-received', nowMs, from, term, meta });
-    if (this.get(from).up) this.step(from, { type: 'snapshot-sent', nowMs, to, index: meta.index, ok: true });
+    this.#reportSnapshot(parcel, meta.index, true);
+  }
+
+  /** Messages get lost silently; a snapshot is a stream, so its sender learns it. */
+  lose(parcel: Parcel): void {
+    if (parcel.content.type === 'snapshot') this.#reportSnapshot(parcel, parcel.content.meta.index, false);
+  }
+
+  #reportSnapshot({ from, to }: Parcel, index: Index, ok: boolean): void {
+    if (this.get(from).up) this.step(from, { type: 'snapshot-sent', nowMs: this.nowMs, to, index, ok });
   }
 
   /** Writes a snapshot of what a replica has applied, keeping `trailing` entries before it. */
