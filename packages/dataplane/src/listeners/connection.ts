@@ -51,6 +51,8 @@ export interface ClientConnection {
   idle(): boolean;
   /** End after what is under way; at once where it is idle. Also called for age, so not only when `closing()`. */
   close(): void;
+  /** maxConnectionAgeMs has passed, where that should do something else than `close`. */
+  expire?(): void;
   /** End now. */
   destroy(): void;
 }

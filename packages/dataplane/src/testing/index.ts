@@ -1,2 +1,3 @@
-/** Listeners, request phases, balancing, upstream pools. */
-export {};
+/** Helpers for tests of the data plane and of what embeds it. */
+export * from './snapshots.ts';
+export * from './proxy-threads.ts';

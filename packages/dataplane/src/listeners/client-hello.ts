@@ -1,0 +1,132 @@
+/**
+ * Reads the server name out of a TLS ClientHello (RFC 8446 §4.1.2, RFC 6066 §3) without ending the connection: bounded and strict.
+ *
+ * Pure: bytes so far in, a verdict out. It checks the forms that it walks over; whether the rest is sound is the backend's business.
+ */
+import { CLIENT_HELLO_MAX_BYTES } from './limits.ts';
+
+export type ClientHelloResult =
+  | { readonly type: 'more' }
+  | { readonly type: 'error'; readonly reason: string }
+  /** '' where the client names no server. Lower case. */
+  | { readonly type: 'hello'; readonly serverName: string };
+
+const RECORD_HANDSHAKE = 22;
+const RECORD_HEADER_BYTES = 5;
+const RECORD_MAX_BYTES = 16_384;
+const CLIENT_HELLO = 1;
+const HANDSHAKE_HEADER_BYTES = 4;
+const EXTENSION_SERVER_NAME = 0;
+const NAME_TYPE_HOST = 0;
+const HOST_MAX_BYTES = 255;
+
+const MALFORMED: ClientHelloResult = { type: 'error', reason: 'client-hello-malformed' };
+const MORE: ClientHelloResult = { type: 'more' };
+
+export function parseClientHello(bytes: Buffer): ClientHelloResult {
+  const handshake = handshakeBytes(bytes);
+  if (!Buffer.isBuffer(handshake)) return handshake;
+  const cursor = new Cursor(handshake, HANDSHAKE_HEADER_BYTES);
+  // Version and random, then session id, cipher suites and compression methods: each a vector with its length in front.
+  cursor.skip(2 + 32);
+  cursor.skip(cursor.uint(1));
+  cursor.skip(cursor.uint(2));
+  cursor.skip(cursor.uint(1));
+  if (cursor.failed) return MALFORMED;
+  if (cursor.left === 0) return { type: 'hello', serverName: '' };
+  if (cursor.uint(2) !== cursor.left) return MALFORMED;
+  while (!cursor.failed && cursor.left > 0) {
+    const type = cursor.uint(2);
+    const extension = cursor.take(cursor.uint(2));
+    if (extension !== null && type === EXTENSION_SERVER_NAME) return serverName(extension);
+  }
+  return cursor.failed ? MALFORMED : { type: 'hello', serverName: '' };
+}
+
+/** The ClientHello message alone, put together from its records. */
+function handshakeBytes(bytes: Buffer): Buffer | ClientHelloResult {
+  const parts: Buffer[] = [];
+  let have = 0;
+  for (let at = 0; ; ) {
+    if (bytes.length > at && bytes[at] !== RECORD_HANDSHAKE) return MALFORMED;
+    if (bytes.length > at + 1 && bytes[at + 1] !== 3) return MALFORMED;
+    if (bytes.length < at + RECORD_HEADER_BYTES) break;
+    const length = bytes.readUInt16BE(at + 3);
+    if (length === 0 || length > RECORD_MAX_BYTES) return MALFORMED;
+    const part = bytes.subarray(at + RECORD_HEADER_BYTES, at + RECORD_HEADER_BYTES + length);
+    parts.push(part);
+    have += part.length;
+    const first = parts[0] as Buffer;
+    if (first.length > 0 && first[0] !== CLIENT_HELLO) return MALFORMED;
+    const handshake = parts.length === 1 ? first : Buffer.concat(parts);
+    if (have >= HANDSHAKE_HEADER_BYTES) {
+      const need = HANDSHAKE_HEADER_BYTES + handshake.readUIntBE(1, 3);
+      if (need > CLIENT_HELLO_MAX_BYTES) return { type: 'error', reason: 'client-hello-too-large' };
+      if (have >= need) return handshake.subarray(0, need);
+    }
+    if (part.length < length) break;
+    at += RECORD_HEADER_BYTES + length;
+  }
+  // Many tiny records: their headers count too.
+  return bytes.length > CLIENT_HELLO_MAX_BYTES ? { type: 'error', reason: 'client-hello-too-large' } : MORE;
+}
+
+function serverName(extension: Buffer): ClientHelloResult {
+  const cursor = new Cursor(extension, 0);
+  if (cursor.uint(2) !== cursor.left) return MALFORMED;
+  while (!cursor.failed && cursor.left > 0) {
+    const type = cursor.uint(1);
+    const name = cursor.take(cursor.uint(2));
+    if (name === null) return MALFORMED;
+    if (type !== NAME_TYPE_HOST) continue;
+    if (name.length === 0 || name.length > HOST_MAX_BYTES || !name.every(isHostByte)) return MALFORMED;
+    return { type: 'hello', serverName: name.toString('latin1').toLowerCase() };
+  }
+  return cursor.failed ? MALFORMED : { type: 'hello', serverName: '' };
+}
+
+/** Letters, digits, hyphen, dot and underscore: what host names are made of in practice. */
+function isHostByte(byte: number): boolean {
+  const lower = byte | 0x20;
+  return (
+    (lower >= 0x61 && lower <= 0x7a) ||
+    (byte >= 0x30 && byte <= 0x39) ||
+    byte === 0x2d ||
+    byte === 0x2e ||
+    byte === 0x5f
+  );
+}
+
+/** Walks bytes and remembers whether it ever stepped past the end, so that callers check once. */
+class Cursor {
+  readonly #bytes: Buffer;
+  #at: number;
+  failed = false;
+
+  constructor(bytes: Buffer, at: number) {
+    this.#bytes = bytes;
+    this.#at = at;
+  }
+
+  get left(): number {
+    return this.#bytes.length - this.#at;
+  }
+
+  uint(size: 1 | 2): number {
+    const bytes = this.take(size);
+    return bytes === null ? 0 : bytes.readUIntBE(0, size);
+  }
+
+  skip(count: number): void {
+    this.take(count);
+  }
+
+  take(count: number): Buffer | null {
+    if (this.failed || count > this.left) {
+      this.failed = true;
+      return null;
+    }
+    this.#at += count;
+    return this.#bytes.subarray(this.#at - count, this.#at);
+  }
+}

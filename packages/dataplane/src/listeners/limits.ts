@@ -1,0 +1,27 @@
+/** Bounds of listeners, threads and stream proxying that are not settings. */
+
+/** Connections that the kernel completes and keeps while this thread is busy. */
+export const ACCEPT_BACKLOG_COUNT = 4_096;
+/** maxConnectionAgeMs varies by this much, so that connections opened together do not come back together. */
+export const CONNECTION_AGE_JITTER_RATIO = 0.1;
+/** While draining, a connection that just became idle may still bring a request: it gets its answer, with `Connection: close`. */
+export const DRAIN_IDLE_GRACE_MAX_MS = 2_000;
+/** The grace is at most this part of the deadline. */
+export const DRAIN_IDLE_GRACE_RATIO = 0.25;
+/** What connections of a removed listener get to finish. */
+export const REMOVED_LISTENER_DEADLINE_MS = 30_000;
+/** A PROXY header of version 1: 107 bytes by the specification. */
+export const PROXY_V1_MAX_BYTES = 107;
+/** A PROXY header of version 2 with its extensions: more than any sender uses. */
+export const PROXY_V2_MAX_BYTES = 4_096;
+/** A ClientHello, over all its records, before the server name is known. */
+export const CLIENT_HELLO_MAX_BYTES = 65_536;
+/** UDP sessions of one listener and thread. */
+export const UDP_SESSIONS_MAX_COUNT = 16_384;
+/** Lines of the access log that wait for one message to the control thread. */
+export const ACCESS_LOG_BATCH_COUNT = 512;
+export const ACCESS_LOG_FLUSH_MS = 100;
+/** A port that could not be bound is tried again this often. */
+export const REBIND_MS = 2_000;
+/** At most one outlier proposal per backend and thread in this time. */
+export const OUTLIER_REPORT_MS = 1_000;

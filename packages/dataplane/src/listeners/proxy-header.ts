@@ -1,0 +1,115 @@
+/**
+ * A strict parser of the PROXY protocol, versions 1 and 2 (haproxy.org/download/2.9/doc/proxy-protocol.txt).
+ *
+ * Pure: bytes in, a verdict out. Whether a peer may speak it at all is the listener's question. Extensions (TLVs) are checked
+ * for their form and kept as bytes.
+ */
+import { isIPv4, isIPv6 } from 'node:net';
+import type { Endpoints } from './connection.ts';
+import { PROXY_V1_MAX_BYTES, PROXY_V2_MAX_BYTES } from './limits.ts';
+
+export type ProxyHeaderResult =
+  /** More bytes are needed. */
+  | { readonly type: 'more' }
+  | { readonly type: 'error'; readonly reason: string }
+  /** `endpoints` is null for LOCAL and UNKNOWN: the connection speaks for itself. */
+  | { readonly type: 'header'; readonly endpoints: Endpoints | null; readonly length: number; readonly tlvs: Buffer };
+
+const V2_SIGNATURE = Buffer.from('\r\n\r\n\0\r\nQUIT\n', 'latin1');
+const V2_FIXED_BYTES = 16;
+const V1_SIGNATURE = Buffer.from('PROXY ', 'latin1');
+const NO_TLVS = Buffer.alloc(0);
+const MORE: ProxyHeaderResult = { type: 'more' };
+
+export function parseProxyHeader(bytes: Buffer): ProxyHeaderResult {
+  if (bytes.length === 0) return MORE;
+  if (bytes[0] === V2_SIGNATURE[0]) return startsWith(bytes, V2_SIGNATURE) ? parseV2(bytes) : malformed();
+  return startsWith(bytes, V1_SIGNATURE) ? parseV1(bytes) : malformed();
+}
+
+function malformed(): ProxyHeaderResult {
+  return { type: 'error', reason: 'proxy-header-malformed' };
+}
+
+/** True also while the bytes so far could become the signature. */
+function startsWith(bytes: Buffer, signature: Buffer): boolean {
+  const length = Math.min(bytes.length, signature.length);
+  return bytes.compare(signature, 0, length, 0, length) === 0;
+}
+
+function parseV1(bytes: Buffer): ProxyHeaderResult {
+  const end = bytes.indexOf('\r\n', 0, 'latin1');
+  if (end < 0) return bytes.length >= PROXY_V1_MAX_BYTES || bytes.includes(0x0a) ? malformed() : MORE;
+  const length = end + 2;
+  if (length > PROXY_V1_MAX_BYTES) return malformed();
+  const words = bytes.toString('latin1', 0, end).split(' ');
+  const family = words[1];
+  if (family === 'UNKNOWN') return { type: 'header', endpoints: null, length, tlvs: NO_TLVS };
+  const [, , clientIp = '', localIp = '', clientPortText = '', localPortText = ''] = words;
+  const isAddress = family === 'TCP4' ? isIPv4 : family === 'TCP6' ? isIPv6 : null;
+  if (isAddress === null || words.length !== 6 || !isAddress(clientIp) || !isAddress(localIp)) return malformed();
+  const clientPort = v1Port(clientPortText);
+  const localPort = v1Port(localPortText);
+  if (clientPort < 0 || localPort < 0) return malformed();
+  return { type: 'header', endpoints: { clientIp, clientPort, localIp, localPort }, length, tlvs: NO_TLVS };
+}
+
+function v1Port(text: string): number {
+  const port = Number(text);
+  // Number() also takes '', '0x1f' and ' 80': the round trip does not.
+  return String(port) === text && Number.isInteger(port) && port >= 0 && port <= 65_535 ? port : -1;
+}
+
+function parseV2(bytes: Buffer): ProxyHeaderResult {
+  if (bytes.length < V2_FIXED_BYTES) return MORE;
+  const versionAndCommand = bytes.readUInt8(12);
+  if (versionAndCommand !== 0x20 && versionAndCommand !== 0x21) return malformed();
+  const familyAndTransport = bytes.readUInt8(13);
+  const length = V2_FIXED_BYTES + bytes.readUInt16BE(14);
+  if (length > PROXY_V2_MAX_BYTES) return malformed();
+  if (bytes.length < length) return MORE;
+  const local = versionAndCommand === 0x20;
+  const addressLength = { 0x11: 12, 0x12: 12, 0x21: 36, 0x22: 36, 0x31: 216, 0x32: 216, 0x00: 0 }[familyAndTransport];
+  if (addressLength === undefined || length - V2_FIXED_BYTES < addressLength)
+    return local ? whole(bytes, length) : malformed();
+  const tlvs = bytes.subarray(V2_FIXED_BYTES + addressLength, length);
+  // An unspecified family has no addresses, so all the rest may be anything.
+  if (familyAndTransport !== 0 && !areTlvs(tlvs)) return malformed();
+  if (local || familyAndTransport === 0 || familyAndTransport > 0x22)
+    return { type: 'header', endpoints: null, length, tlvs: Buffer.from(tlvs) };
+  return {
+    type: 'header',
+    endpoints: v2Endpoints(bytes, addressLength === 12 ? 4 : 16),
+    length,
+    tlvs: Buffer.from(tlvs),
+  };
+}
+
+/** LOCAL: the receiver must accept it and discard whatever it carries. */
+function whole(_bytes: Buffer, length: number): ProxyHeaderResult {
+  return { type: 'header', endpoints: null, length, tlvs: NO_TLVS };
+}
+
+function v2Endpoints(bytes: Buffer, size: 4 | 16): Endpoints {
+  const at = V2_FIXED_BYTES;
+  return {
+    clientIp: ipText(bytes.subarray(at, at + size)),
+    localIp: ipText(bytes.subarray(at + size, at + 2 * size)),
+    clientPort: bytes.readUInt16BE(at + 2 * size),
+    localPort: bytes.readUInt16BE(at + 2 * size + 2),
+  };
+}
+
+function ipText(bytes: Buffer): string {
+  if (bytes.length === 4) return bytes.join('.');
+  const groups = Array.from({ length: 8 }, (_, group) => bytes.readUInt16BE(group * 2).toString(16));
+  const full = groups.join(':');
+  // The URL parser of the platform knows how to write IPv6 in its one short form.
+  return new URL(`http://[${full}]/`).hostname.slice(1, -1);
+}
+
+function areTlvs(bytes: Buffer): boolean {
+  let at = 0;
+  while (at + 3 <= bytes.length) at += 3 + bytes.readUInt16BE(at + 1);
+  return at === bytes.length;
+}

@@ -1,0 +1,215 @@
+/**
+ * One listener over TCP on one proxy thread, whatever it speaks on top: binds with SO_REUSEPORT beside its siblings, admits,
+ * finds out who the client is, hands the connection to the protocol, ages it, and drains.
+ *
+ * A change of configuration only replaces its table; only another port makes another listener.
+ */
+import { createServer } from 'node:net';
+import type { Server, Socket } from 'node:net';
+import { errorText } from '@flotilla/shared';
+import type { ListenerTable } from '../config/table.ts';
+import type { ListenerStats } from '../metrics/stats-recorder.ts';
+import type { DataplaneContext } from '../thread/context.ts';
+import type { Timer } from '../thread/timers.ts';
+import type { Admission } from './admission.ts';
+import type { ClientConnection, Endpoints, ListenerHandle, TlsIdentity } from './connection.ts';
+import { ACCEPT_BACKLOG_COUNT, CONNECTION_AGE_JITTER_RATIO } from './limits.ts';
+import { readProxyHeader } from './proxy-header-reader.ts';
+import type { Protocols } from './protocols.ts';
+import { TlsTermination } from './tls-termination.ts';
+
+export interface ListenerEnvironment {
+  readonly context: DataplaneContext;
+  readonly bindAddress: string;
+  readonly portOffset: number;
+  readonly admission: Admission;
+  readonly protocols: Protocols;
+}
+
+interface Tracked {
+  readonly socket: Socket;
+  /** null while a PROXY header or a TLS handshake is awaited. */
+  connection: ClientConnection | null;
+  age: Timer | null;
+}
+
+export class StreamListener implements ListenerHandle {
+  readonly name: string;
+  readonly port: number;
+  readonly stats: ListenerStats;
+  readonly #environment: ListenerEnvironment;
+  readonly #connections = new Set<Tracked>();
+  readonly #tls: TlsTermination;
+  #table: ListenerTable;
+  #server: Server | null = null;
+  #removed = false;
+
+  constructor(table: ListenerTable, environment: ListenerEnvironment) {
+    this.name = table.spec.name;
+    this.port = table.spec.port + environment.portOffset;
+    this.stats = environment.context.stats.listener(this.name);
+    this.#environment = environment;
+    this.#table = table;
+    this.#tls = new TlsTermination(this.name);
+  }
+
+  /** Resolves with '' or with what went wrong. */
+  async bind(): Promise<string> {
+    const fault = this.#configureTls();
+    if (fault !== '') return fault;
+    const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.#accept(socket));
+    const { bindAddress } = this.#environment;
+    return new Promise((resolve) => {
+      server.once('error', (error) => resolve(`cannot listen on ${bindAddress}:${this.port}: ${errorText(error)}`));
+      server.listen({ host: bindAddress, port: this.port, reusePort: true, backlog: ACCEPT_BACKLOG_COUNT }, () => {
+        this.#server = server;
+        // An accept that fails (no file descriptors left) costs that connection, not the thread.
+        server.on('error', (error) =>
+          this.#environment.context.log.error({ err: error, listener: this.name }, 'accept'),
+        );
+        if (this.#removed) server.close();
+        resolve('');
+      });
+    });
+  }
+
+  /** New connections and requests follow this table; answers '' or why its TLS settings cannot be followed. */
+  update(table: ListenerTable): string {
+    this.#table = table;
+    return this.#configureTls();
+  }
+
+  table(): ListenerTable {
+    return this.#table;
+  }
+
+  closing(): boolean {
+    return this.#removed || this.#environment.context.draining();
+  }
+
+  get connectionCount(): number {
+    return this.#connections.size;
+  }
+
+  /** Accepts no more; what is open may go on until it is closed or destroyed. */
+  stopAccepting(): void {
+    this.#removed = true;
+    this.#server?.close();
+    this.#server = null;
+  }
+
+  closeConnections(): void {
+    for (const { connection } of this.#connections) connection?.close();
+  }
+
+  /** Ends what is left and says how many that were. */
+  destroyConnections(): number {
+    const count = this.#connections.size;
+    for (const { connection, socket } of this.#connections) {
+      if (connection === null) socket.destroy();
+      else connection.destroy();
+    }
+    return count;
+  }
+
+  #configureTls(): string {
+    const { spec } = this.#table;
+    if (spec.protocol !== 'https') return '';
+    const { snapshot } = this.#environment.context.table();
+    return this.#tls.configure(spec, snapshot.certificates, snapshot.settings.affinityKey);
+  }
+
+  #accept(socket: Socket): void {
+    const { admission } = this.#environment;
+    // Whoever takes the socket over listens too; until then an error must not end the thread.
+    socket.on('error', () => socket.destroy());
+    const { spec } = this.#table;
+    const peerIp = socket.remoteAddress;
+    if (peerIp === undefined) {
+      socket.destroy();
+      return;
+    }
+    if (!admission.enterListener(this.name, spec.maxConnections)) {
+      this.stats.error('max-connections');
+      socket.resetAndDestroy();
+      return;
+    }
+    const tracked: Tracked = { socket, connection: null, age: null };
+    this.#connections.add(tracked);
+    this.stats.open++;
+    socket.once('close', () => {
+      this.#connections.delete(tracked);
+      this.stats.open--;
+      tracked.age?.cancel();
+      admission.leaveListener(this.name);
+    });
+    if (!this.#table.trustsProxyProtocol(peerIp)) {
+      this.#identified(tracked, socketEndpoints(socket));
+      return;
+    }
+    readProxyHeader(
+      socket,
+      { timers: this.#environment.context.timers, timeoutMs: spec.timeouts.headerMs },
+      (result) => {
+        if (result.type === 'error') this.#reject(socket, result.reason);
+        else this.#identified(tracked, result.endpoints ?? socketEndpoints(socket));
+      },
+    );
+  }
+
+  /** Who the client is is known: the limit per client counts, then TLS or the protocol begins. */
+  #identified(tracked: Tracked, endpoints: Endpoints): void {
+    const { admission } = this.#environment;
+    const { spec } = this.#table;
+    const { socket } = tracked;
+    if (!admission.enterClient(this.name, endpoints.clientIp, spec.maxConnectionsPerClient)) {
+      this.#reject(socket, 'max-connections-per-client');
+      return;
+    }
+    socket.once('close', () => admission.leaveClient(this.name, endpoints.clientIp));
+    if (spec.protocol !== 'https') {
+      this.#start(tracked, { socket, endpoints, tls: null });
+      return;
+    }
+    this.#tls.handshake(socket, (result) => {
+      if (result.type === 'error') this.#reject(socket, result.reason);
+      else this.#start(tracked, { socket: result.socket, endpoints, tls: result.identity });
+    });
+  }
+
+  #start(tracked: Tracked, client: { socket: Socket; endpoints: Endpoints; tls: TlsIdentity | null }): void {
+    if (tracked.socket.destroyed) return;
+    const { context, protocols } = this.#environment;
+    const { spec } = this.#table;
+    if (spec.protocol === 'udp') return;
+    // Reading the PROXY header paused it; before the protocol, which may pause it again.
+    if (client.socket.isPaused()) client.socket.resume();
+    const connection = protocols[spec.protocol]({ ...client, listener: this, context });
+    tracked.connection = connection;
+    if (spec.maxConnectionAgeMs <= 0) return;
+    const jitter = 1 + (context.random() * 2 - 1) * CONNECTION_AGE_JITTER_RATIO;
+    tracked.age = context.timers.after(spec.maxConnectionAgeMs * jitter, () => {
+      if (connection.expire === undefined) connection.close();
+      else connection.expire();
+    });
+  }
+
+  #reject(socket: Socket, reason: string): void {
+    this.stats.error(reason);
+    socket.destroy();
+  }
+}
+
+function socketEndpoints(socket: Socket): Endpoints {
+  return {
+    clientIp: plainIp(socket.remoteAddress ?? ''),
+    clientPort: socket.remotePort ?? 0,
+    localIp: plainIp(socket.localAddress ?? ''),
+    localPort: socket.localPort ?? 0,
+  };
+}
+
+/** An IPv4 peer of a dual-stack socket is that IPv4 peer. */
+function plainIp(ip: string): string {
+  return ip.startsWith('::ffff:') && ip.includes('.') ? ip.slice('::ffff:'.length) : ip;
+}

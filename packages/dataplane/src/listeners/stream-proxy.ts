@@ -1,0 +1,145 @@
+/**
+ * Proxies a raw stream (`tcp`, or `tls` passed through by SNI): bytes both ways with backpressure, half-close kept, an idle limit.
+ *
+ * It never looks at the bytes, but for the ClientHello of a `tls` listener, which is passed on as it came.
+ */
+import type { Socket } from 'node:net';
+import type { Pool } from '../config/table.ts';
+import type { Timer } from '../thread/timers.ts';
+import type { ProxiedAddresses } from '../upstream/user.ts';
+import { proxyHeader } from '../upstream/proxy-header-out.ts';
+import { parseClientHello } from './client-hello.ts';
+import type { Accepted, ClientConnection, Endpoints } from './connection.ts';
+import { connectUpstream } from './stream-upstream.ts';
+import type { Upstream } from './stream-upstream.ts';
+
+export class StreamProxy implements ClientConnection {
+  readonly #accepted: Accepted;
+  readonly #startedMs: number;
+  #upstream: Upstream | null = null;
+  #giveUp: () => void = () => {};
+  #idle: Timer | null = null;
+  #idleMs = 0;
+
+  constructor(accepted: Accepted) {
+    this.#accepted = accepted;
+    this.#startedMs = accepted.context.nowMs();
+    accepted.socket.once('close', () => this.#closed());
+    const { spec } = accepted.listener.table();
+    if (spec.protocol === 'tls') this.#readClientHello(spec.timeouts.headerMs);
+    else this.#route('', null);
+  }
+
+  /** A stream is under way from its first moment to its last. */
+  idle(): boolean {
+    return false;
+  }
+
+  /** Streams end by themselves or at the deadline of a drain. */
+  close(): void {}
+
+  /** Orderly: both sides see the end of the stream, not a reset. */
+  expire(): void {
+    this.#accepted.listener.stats.error('connection-age');
+    this.destroy();
+  }
+
+  destroy(): void {
+    this.#accepted.socket.destroy();
+  }
+
+  #readClientHello(timeoutMs: number): void {
+    const { socket, context } = this.#accepted;
+    let received: Buffer = Buffer.alloc(0);
+    const timer = context.timers.after(timeoutMs, () => this.#fail('client-hello-timeout'));
+    const ended = (): void => this.#fail('client-hello-missing');
+    const read = (chunk: Buffer): void => {
+      received = received.length === 0 ? chunk : Buffer.concat([received, chunk]);
+      const result = parseClientHello(received);
+      if (result.type === 'more') return;
+      timer.cancel();
+      socket.off('data', read);
+      socket.off('end', ended);
+      if (result.type === 'error') this.#fail(result.reason);
+      else this.#route(result.serverName, received);
+    };
+    socket.on('data', read);
+    socket.once('end', ended);
+    socket.once('close', () => timer.cancel());
+  }
+
+  #route(serverName: string, head: Buffer | null): void {
+    const { socket, context, listener } = this.#accepted;
+    // Not before there is somewhere to send it.
+    socket.pause();
+    const route = listener.table().matchSni(serverName);
+    const pool = route?.pool(() => context.random()) ?? null;
+    if (pool === null) {
+      this.#fail('no-route');
+      return;
+    }
+    this.#giveUp = connectUpstream(this.#accepted, pool, (upstream) => {
+      if (upstream === null) this.#fail('no-backend');
+      else this.#established(upstream, pool, head);
+    });
+  }
+
+  #established(upstream: Upstream, pool: Pool, head: Buffer | null): void {
+    const { socket: client, context, endpoints, listener } = this.#accepted;
+    this.#giveUp = () => {};
+    this.#upstream = upstream;
+    const { proxyProtocol } = pool.spec.upstream;
+    if (proxyProtocol !== 'none') upstream.socket.write(proxyHeader(proxyProtocol, proxied(endpoints)), 'latin1');
+    if (head !== null) {
+      listener.stats.bytesIn += head.length;
+      upstream.socket.write(head);
+    }
+    this.#idleMs = listener.table().spec.timeouts.tunnelMs;
+    this.#idle = context.timers.after(this.#idleMs, () => this.#fail('stream-idle-timeout'));
+    const { stats } = listener;
+    this.#pipe(client, upstream.socket, (bytes) => {
+      stats.bytesIn += bytes;
+    });
+    this.#pipe(upstream.socket, client, (bytes) => {
+      stats.bytesOut += bytes;
+    });
+    upstream.socket.once('close', (hadError) => {
+      if (hadError) client.resetAndDestroy();
+      else if (!client.writableEnded) client.end();
+    });
+    client.resume();
+  }
+
+  #pipe(from: Socket, to: Socket, count: (bytes: number) => void): void {
+    from.on('data', (chunk: Buffer) => {
+      count(chunk.length);
+      if (this.#idle !== null) this.#accepted.context.timers.restart(this.#idle, this.#idleMs);
+      if (!to.write(chunk)) from.pause();
+    });
+    to.on('drain', () => from.resume());
+    from.on('end', () => to.end());
+  }
+
+  #fail(reason: string): void {
+    this.#accepted.listener.stats.error(reason);
+    this.#accepted.socket.destroy();
+  }
+
+  #closed(): void {
+    this.#idle?.cancel();
+    this.#giveUp();
+    const { context, listener } = this.#accepted;
+    const { backend, socket } = this.#upstream ?? { backend: null, socket: null };
+    socket?.destroy();
+    if (backend !== null) listener.stats.request(backend.pool, backend.id, 0, context.nowMs() - this.#startedMs);
+  }
+}
+
+function proxied(endpoints: Endpoints): ProxiedAddresses {
+  return {
+    sourceAddress: endpoints.clientIp,
+    sourcePort: endpoints.clientPort,
+    destinationAddress: endpoints.localIp,
+    destinationPort: endpoints.localPort,
+  };
+}
