@@ -14,3 +14,8 @@ export { RaftNode } from './driver/raft-node.ts';
 export { systemClock, systemRandom, silentLogger } from './driver/system.ts';
 export { LevelStorage, openStorage } from './storage/level-storage.ts';
 export type { LevelStorageOptions } from './storage/level-storage.ts';
+export { TcpTransport } from './transport/tcp-transport.ts';
+export type { RefusalCode, TcpTransportOptions, TransportTls } from './transport/options.ts';
+export { clusterIdOf, formCluster, replicaOf } from './transport/formation.ts';
+export type { FormClusterOptions, SeedAddress } from './transport/formation.ts';
+export { replicaName } from './transport/handshake.ts';

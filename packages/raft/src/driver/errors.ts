@@ -23,6 +23,8 @@ export type RaftErrorCode =
   | 'DISK'
   /** The store is damaged or belongs to someone else. */
   | 'DAMAGED'
+  /** The cluster exists without this replica: it must be added through a member. */
+  | 'NOT_MEMBER'
   | 'STOPPED'
   /** Something waited for did not happen in time; nothing was changed by it. */
   | 'TIMEOUT';

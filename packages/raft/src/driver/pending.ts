@@ -20,9 +20,7 @@ export interface Outlook {
 
 /** Refusals after which the same request may simply be tried again: nothing happened, and it may work soon. */
 export function isTransient(refused: ProposalRefusal): boolean {
-  return (
-    refused === 'not-leader' || refused === 'no-leader' || refused === 'transferring' || refused === 'no-quorum'
-  );
+  return refused === 'not-leader' || refused === 'no-leader' || refused === 'transferring' || refused === 'no-quorum';
 }
 
 const CODES: Record<ProposalRefusal, RaftErrorCode> = {

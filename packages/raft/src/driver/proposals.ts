@@ -66,10 +66,7 @@ export class Proposals {
 
   submit(submission: Submission): void {
     const { data, change, nowMs, resolve, reject, deadlineMs } = submission;
-    if (
-      this.#pending.size >= PROPOSALS_PENDING_MAX_COUNT ||
-      this.#bytes + data.length > PROPOSALS_PENDING_MAX_BYTES
-    ) {
+    if (this.#pending.size >= PROPOSALS_PENDING_MAX_COUNT || this.#bytes + data.length > PROPOSALS_PENDING_MAX_BYTES) {
       reject(raftError('OVERLOADED', null));
       return;
     }

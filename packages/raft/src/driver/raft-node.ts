@@ -165,7 +165,9 @@ export class RaftNode {
     return new Promise((resolve, reject) => {
       const timer = clock.setTimer(deadlineMs, () => {
         stop();
-        reject(new RaftError('TIMEOUT', 'leadership was not taken over in time', { leader: this.#runtime.role.leader }));
+        reject(
+          new RaftError('TIMEOUT', 'leadership was not taken over in time', { leader: this.#runtime.role.leader }),
+        );
       });
       const stop = this.on('role', ({ leader }) => {
         if (leader === null || leader === this.replica) return;

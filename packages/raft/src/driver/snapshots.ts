@@ -114,7 +114,10 @@ export class Snapshots {
         },
         (error: unknown) => {
           this.#sends--;
-          logger.warn({ to, index: meta.index, reason: String(error) }, 'snapshot was not delivered; it will be resumed');
+          logger.warn(
+            { to, index: meta.index, reason: String(error) },
+            'snapshot was not delivered; it will be resumed',
+          );
           done(false);
         },
       );

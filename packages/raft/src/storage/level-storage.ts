@@ -192,7 +192,8 @@ export class LevelStorage implements Storage {
     const snapshot = this.#snapshots?.current;
     this.#lastIndex = end?.last ?? snapshot?.index ?? 0;
     this.#lastTerm = end?.lastTerm ?? snapshot?.term ?? 0;
-    if (this.#lastIndex !== index - 1) throw new Error(`cannot truncate from ${index}: the log ends at ${this.#lastIndex}`);
+    if (this.#lastIndex !== index - 1)
+      throw new Error(`cannot truncate from ${index}: the log ends at ${this.#lastIndex}`);
   }
 
   #append(entries: readonly Entry[], operations: Operation[]): void {

@@ -154,7 +154,9 @@ async function verifySnapshot(database: Database, record: SnapshotRecord, faults
     }
   }
   if (number !== chunkCount || sizeBytes !== meta.sizeBytes) {
-    faults.push(`snapshot ${meta.index} has ${sizeBytes} bytes in ${number} chunks, not ${meta.sizeBytes} in ${chunkCount}`);
+    faults.push(
+      `snapshot ${meta.index} has ${sizeBytes} bytes in ${number} chunks, not ${meta.sizeBytes} in ${chunkCount}`,
+    );
   } else if (hash.digest('hex') !== meta.checksum) {
     faults.push(`snapshot ${meta.index}: checksum of the whole differs`);
   }
@@ -197,7 +199,10 @@ function checkWhole(store: {
   };
   if (identity === null) {
     fault(witness !== null, 'identity is missing, but a file says that this store belongs to a cluster');
-    fault(hardRecord !== null || snapshot !== null || last !== undefined, 'identity is missing in a store that was used');
+    fault(
+      hardRecord !== null || snapshot !== null || last !== undefined,
+      'identity is missing in a store that was used',
+    );
     return;
   }
   if (hardRecord === null) {

@@ -1,0 +1,23 @@
+/**
+ * Who this process is towards its peers; shared by everything that dials or accepts.
+ */
+import type { ReplicaId } from '../core/types.ts';
+import type { Clock, Random } from '../driver/ports.ts';
+import type { TransportTls } from './options.ts';
+import type { Refusals } from './refusals.ts';
+
+export interface LocalIdentity {
+  readonly clusterName: string;
+  /** '' until the cluster is formed. */
+  clusterId: string;
+  readonly replica: ReplicaId;
+  readonly secret: string;
+  readonly session: string;
+  readonly tls: TransportTls | undefined;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly refusals: Refusals;
+}
+
+/** Bits of optional behaviour; both sides may use what both announce. None yet. */
+export const FEATURES = 0;

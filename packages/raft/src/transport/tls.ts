@@ -1,0 +1,35 @@
+/**
+ * Plain or mutually authenticated TLS sockets. With TLS a node's certificate must name the node; host names do not
+ * matter, since addresses change and identities do not.
+ */
+import { connect as connectPlain, createServer as createPlainServer } from 'node:net';
+import type { Server, Socket } from 'node:net';
+import { connect as connectTls, createServer as createTlsServer, TLSSocket } from 'node:tls';
+import type { TransportTls } from './options.ts';
+
+export function listener(tls: TransportTls | undefined, onSocket: (socket: Socket) => void): Server {
+  if (!tls) return createPlainServer({ noDelay: true }, onSocket);
+  const server = createTlsServer({ ...tls, requestCert: true, rejectUnauthorized: true, minVersion: 'TLSv1.3' });
+  server.on('secureConnection', onSocket);
+  // A failed TLS handshake concerns one stranger; its socket is closed by node.
+  server.on('tlsClientError', () => undefined);
+  return server;
+}
+
+export function dial(
+  address: { readonly host: string; readonly port: number },
+  tls: TransportTls | undefined,
+  onConnected: () => void,
+): Socket {
+  if (!tls) return connectPlain({ ...address, noDelay: true }, onConnected);
+  const identity = { rejectUnauthorized: true, minVersion: 'TLSv1.3', checkServerIdentity: () => undefined } as const;
+  return connectTls({ ...address, ...tls, ...identity }, onConnected);
+}
+
+/** True without TLS, or where the peer's certificate names this node as a DNS SAN or as its CN. */
+export function certificateNames(socket: Socket, name: string): boolean {
+  if (!(socket instanceof TLSSocket)) return true;
+  const certificate = socket.getPeerCertificate();
+  const alternatives = (certificate.subjectaltname ?? '').split(', ');
+  return alternatives.includes(`DNS:${name}`) || certificate.subject?.CN === name;
+}
