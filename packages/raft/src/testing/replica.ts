@@ -88,4 +88,3 @@ export function chain(digest: string, entry: Entry): string {
   }
   return hash.toString(16).padStart(8, '0');
 }
-
