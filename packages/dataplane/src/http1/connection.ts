@@ -1,0 +1,400 @@
+/**
+ * One client connection of HTTP/1.0 or 1.1: finds requests in its bytes, gives them to the pipeline one after the other, and
+ * ends the connection so that the last answer arrives.
+ *
+ * Strict (a malformed request ends the connection, nothing of it is forwarded) and cheap: no timer, closure or stream per
+ * request. Listening, TLS and the PROXY header are done before; the frame hands over a socket with `allowHalfOpen`.
+ */
+import type { Socket } from 'node:net';
+import type { ListenerTable } from '../config/table.ts';
+import type { Accepted, ClientConnection } from '../listeners/connection.ts';
+import type { ListenerStats } from '../metrics/stats-recorder.ts';
+import { HEAD_MAX_BYTES, LINGER_MAX_BYTES, LINGER_MAX_MS, PIPELINE_BUFFER_MAX_BYTES } from '../limits.ts';
+import type { ClientSide } from '../request/client.ts';
+import { engineOf } from '../request/engine.ts';
+import { RequestPipeline } from '../request/pipeline.ts';
+import { faultReply, replyText } from '../request/reply.ts';
+import type { DataplaneContext } from '../thread/context.ts';
+import type { Timer } from '../thread/timers.ts';
+import type { ProxiedAddresses } from '../upstream/user.ts';
+import { ChunkedDecoder } from './chunked-decoder.ts';
+import { FAULT } from './faults.ts';
+import type { Fault } from './faults.ts';
+import { giveRequestHead, takeRequestHead } from './head.ts';
+import type { RequestHead } from './head.ts';
+import { DONE, MORE } from './parse-fields.ts';
+import { parseRequest } from './parse-request.ts';
+import { SocketWriter } from './socket-writer.ts';
+
+/** Heads are short: the first look takes this many bytes of a read, so that a large body is not turned into text. */
+const FIRST_LOOK_BYTES = 2_048;
+/** How often a connection is looked at for timeouts, at most: one timer per connection, none per request. */
+const WATCH_MAX_MS = 1_000;
+
+const STATE = { head: 0, body: 1, response: 2, tunnel: 3, closing: 4, closed: 5 } as const;
+
+export class Http1Connection implements ClientSide, ClientConnection {
+  readonly out: SocketWriter;
+  readonly remoteAddress: string;
+  readonly scheme: 'http' | 'https';
+  readonly stats: ListenerStats;
+  readonly #socket: Socket;
+  readonly #accepted: Accepted;
+  readonly #context: DataplaneContext;
+  readonly #pipeline: RequestPipeline;
+  readonly #watch: Timer;
+  #state: number = STATE.head;
+  #head: RequestHead | null = null;
+  #bodyLeft = 0;
+  #bodyBytes = 0;
+  #chunked: ChunkedDecoder | null = null;
+  /** Bytes behind the running request. */
+  #rest: Buffer | null = null;
+  #processing = false;
+  #paused = false;
+  #draining = false;
+  #clientEnded = false;
+  /** Coarse time at which the present wait began: of the state, or of the last byte where bytes end the wait. */
+  #sinceMs: number;
+  #discardedBytes = 0;
+
+  constructor(accepted: Accepted) {
+    const { socket, context, endpoints } = accepted;
+    this.#accepted = accepted;
+    this.#socket = socket;
+    this.#context = context;
+    this.remoteAddress = endpoints.clientIp;
+    this.scheme = accepted.tls === null ? 'http' : 'https';
+    this.stats = accepted.listener.stats;
+    this.out = new SocketWriter(socket);
+    this.#pipeline = new RequestPipeline(this, engineOf(context));
+    this.#sinceMs = context.timers.nowMs;
+    this.#watch = context.timers.after(this.#watchMs(), () => this.#check());
+    socket.on('data', (chunk: Buffer) => this.#onData(chunk));
+    socket.on('end', () => this.#onEnd());
+    socket.on('drain', () => this.#onDrain());
+    // An error is always followed by `close`.
+    socket.on('error', () => {});
+    socket.on('close', () => this.#onClose());
+  }
+
+  listener(): ListenerTable {
+    return this.#accepted.listener.table();
+  }
+
+  get isEnding(): boolean {
+    return this.#draining || this.#clientEnded || this.#accepted.listener.closing();
+  }
+
+  /** No request is running or being read. */
+  idle(): boolean {
+    return this.#state === STATE.head && this.#head === null;
+  }
+
+  addresses(): ProxiedAddresses {
+    const { clientIp, clientPort, localIp, localPort } = this.#accepted.endpoints;
+    return {
+      sourceAddress: clientIp,
+      sourcePort: clientPort,
+      destinationAddress: localIp,
+      destinationPort: localPort,
+    };
+  }
+
+  /** Ends after the running request, at once where there is none. */
+  close(): void {
+    this.#draining = true;
+    if (this.idle()) this.#startClosing();
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+  }
+
+  // ---- the pipeline's wishes ----
+
+  pauseReading(): void {
+    if (this.#paused) return;
+    this.#paused = true;
+    this.#socket.pause();
+  }
+
+  resumeReading(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    this.#sinceMs = this.#context.timers.nowMs;
+    this.#socket.resume();
+  }
+
+  exchangeDone(keepAlive: boolean): void {
+    this.#giveHead();
+    this.#sinceMs = this.#context.timers.nowMs;
+    if (this.#state === STATE.closed) return;
+    if (!keepAlive) {
+      this.#startClosing();
+      return;
+    }
+    this.#state = STATE.head;
+    if (this.#processing) return;
+    const rest = this.#rest;
+    if (rest !== null) {
+      this.#rest = null;
+      this.#process(rest);
+    } else if (this.isEnding) this.#startClosing();
+    if (this.#state === STATE.head) this.resumeReading();
+  }
+
+  abort(): void {
+    this.#giveHead();
+    // A reset, not an orderly end: a body without a length would look complete.
+    if (this.#socket.destroyed) return;
+    if ('resetAndDestroy' in this.#socket && this.scheme === 'http') this.#socket.resetAndDestroy();
+    else this.#socket.destroy();
+  }
+
+  startTunnel(): void {
+    this.#giveHead();
+    this.#state = STATE.tunnel;
+    this.#sinceMs = this.#context.timers.nowMs;
+    this.resumeReading();
+    const rest = this.#rest;
+    this.#rest = null;
+    if (rest !== null) this.#pipeline.clientTunnelBytes(rest);
+  }
+
+  tunnelDone(): void {
+    this.#startClosing();
+  }
+
+  // ---- events of the socket ----
+
+  #onData(chunk: Buffer): void {
+    if (this.#state === STATE.response) {
+      this.#hold(chunk);
+      return;
+    }
+    if (this.#state === STATE.tunnel) {
+      this.#sinceMs = this.#context.timers.nowMs;
+      this.#pipeline.clientTunnelBytes(chunk);
+      return;
+    }
+    if (this.#state >= STATE.closing) {
+      this.#discardedBytes += chunk.length;
+      if (this.#discardedBytes > LINGER_MAX_BYTES) this.#socket.destroy();
+      return;
+    }
+    this.#sinceMs = this.#head === null || this.#state === STATE.body ? this.#context.timers.nowMs : this.#sinceMs;
+    const rest = this.#rest;
+    this.#rest = null;
+    this.#process(rest === null ? chunk : Buffer.concat([rest, chunk]));
+  }
+
+  #hold(chunk: Buffer): void {
+    this.#rest = this.#rest === null ? chunk : Buffer.concat([this.#rest, chunk]);
+    if (this.#rest.length > PIPELINE_BUFFER_MAX_BYTES) this.pauseReading();
+  }
+
+  #process(chunk: Buffer): void {
+    this.#processing = true;
+    let at = 0;
+    while (at < chunk.length && this.#state <= STATE.body && !(this.#state === STATE.head && this.out.isCongested))
+      at = this.#state === STATE.head ? this.#readHead(chunk, at) : this.#readBody(chunk, at);
+    this.#processing = false;
+    if (at < chunk.length) this.#keep(chunk.subarray(at));
+    this.#pipeline.requestFlush();
+    if (this.idle() && this.isEnding) this.#startClosing();
+  }
+
+  #keep(rest: Buffer): void {
+    if (this.#state <= STATE.response) this.#hold(rest);
+    else if (this.#state === STATE.tunnel) this.#pipeline.clientTunnelBytes(rest);
+  }
+
+  #readHead(chunk: Buffer, start: number): number {
+    const head = (this.#head ??= takeRequestHead());
+    const before = head.raw.length;
+    const taken = Math.min(chunk.length - start, before === 0 ? FIRST_LOOK_BYTES : HEAD_MAX_BYTES);
+    head.feed(chunk.toString('latin1', start, start + taken));
+    const result = parseRequest(head);
+    if (result === MORE) {
+      this.#watchSoon();
+      return start + taken;
+    }
+    if (result !== DONE) {
+      this.#reject(head.fault ?? FAULT.badRequestLine);
+      return chunk.length;
+    }
+    this.#bodyBytes = 0;
+    if (head.chunked) (this.#chunked ??= new ChunkedDecoder()).reset(true);
+    this.#bodyLeft = head.contentLength;
+    // Before the pipeline runs: it may answer, and so end the request, at once.
+    this.#state = head.chunked || head.contentLength > 0 ? STATE.body : STATE.response;
+    const end = start + head.end - before;
+    this.#pipeline.begin(head);
+    return end;
+  }
+
+  #readBody(chunk: Buffer, start: number): number {
+    if (this.#head?.chunked !== true) {
+      const end = start + Math.min(this.#bodyLeft, chunk.length - start);
+      this.#bodyLeft -= end - start;
+      this.#pipeline.requestBytes(chunk, start, end);
+      if (this.#bodyLeft === 0) this.#requestEnd('');
+      return end;
+    }
+    const decoder = this.#chunked as ChunkedDecoder;
+    const at = decoder.decode(chunk, start, chunk.length, this);
+    const { maxRequestBodyBytes } = this.listener().spec;
+    if (decoder.fault !== null) this.#failBody(decoder.fault);
+    else if (maxRequestBodyBytes > 0 && decoder.contentBytes > maxRequestBodyBytes) this.#failBody(FAULT.bodyTooLarge);
+    else if (decoder.done) this.#requestEnd(decoder.trailers);
+    else return at;
+    return this.#state === STATE.response || this.#state === STATE.head ? at : chunk.length;
+  }
+
+  /** From the decoder: a span of the chunked body. */
+  bodyBytes(buffer: Buffer, start: number, end: number): void {
+    this.#bodyBytes += end - start;
+    this.#pipeline.requestBytes(buffer, start, end);
+  }
+
+  #requestEnd(trailers: string): void {
+    if (!this.#pipeline.requestEnd(trailers)) {
+      this.#failBody(FAULT.badTrailer);
+      return;
+    }
+    if (this.#state === STATE.body) this.#state = STATE.response;
+  }
+
+  #failBody(fault: Fault): void {
+    this.#pipeline.fail(fault);
+    this.#startClosing();
+  }
+
+  #onEnd(): void {
+    this.#clientEnded = true;
+    switch (this.#state) {
+      case STATE.head:
+        if (this.#head === null) this.#startClosing();
+        else this.#reject(FAULT.incomplete);
+        break;
+      case STATE.body:
+        this.#failBody(FAULT.incomplete);
+        break;
+      case STATE.tunnel:
+        this.#pipeline.clientTunnelEnd();
+        break;
+      case STATE.closing:
+        this.#socket.destroySoon();
+        break;
+      default:
+    }
+  }
+
+  #onDrain(): void {
+    this.#sinceMs = this.#context.timers.nowMs;
+    this.#pipeline.clientDrain();
+    const rest = this.#rest;
+    if (this.#state === STATE.head && rest !== null) {
+      this.#rest = null;
+      this.#process(rest);
+    }
+  }
+
+  #onClose(): void {
+    if (this.#state === STATE.closed) return;
+    this.#state = STATE.closed;
+    this.#watch.cancel();
+    this.#rest = null;
+    this.#pipeline.cancel();
+    this.#giveHead();
+  }
+
+  // ---- ends ----
+
+  /** A request that is none: answered, never forwarded, and the last on this connection. */
+  #reject(fault: Fault): void {
+    const text = replyText(faultReply(fault), engineOf(this.#context).dateLine(), false, true);
+    this.stats.request('', '', fault.status, 0);
+    this.stats.error(fault.reason);
+    this.out.text(text);
+    this.out.flush();
+    this.stats.bytesOut += this.out.takeBytes();
+    this.#giveHead();
+    this.#startClosing();
+  }
+
+  /** Says FIN, then reads on for a while: closing with unread bytes would reset the connection and lose the answer. */
+  #startClosing(): void {
+    if (this.#state >= STATE.closing) return;
+    this.#state = STATE.closing;
+    this.#sinceMs = this.#context.timers.nowMs;
+    this.#rest = null;
+    this.#giveHead();
+    this.out.end();
+    if (this.#clientEnded) this.#socket.destroySoon();
+    else {
+      this.resumeReading();
+      this.#watchSoon();
+    }
+  }
+
+  #giveHead(): void {
+    const head = this.#head;
+    this.#head = null;
+    if (head !== null) giveRequestHead(head);
+  }
+
+  // ---- timeouts ----
+
+  #watchMs(): number {
+    const { headerMs, idleMs, requestMs, tunnelMs } = this.listener().spec.timeouts;
+    return Math.min(WATCH_MAX_MS, headerMs, idleMs, requestMs, tunnelMs);
+  }
+
+  #watchSoon(): void {
+    if (this.#watch.deadlineMs === Infinity && this.#state !== STATE.closed)
+      this.#context.timers.restart(this.#watch, this.#watchMs());
+  }
+
+  #check(): void {
+    const { nowMs } = this.#context.timers;
+    const { headerMs, idleMs, requestMs, tunnelMs } = this.listener().spec.timeouts;
+    const waitedMs = nowMs - this.#sinceMs;
+    switch (this.#state) {
+      case STATE.head:
+        if (this.#head === null) {
+          if (waitedMs >= idleMs || this.isEnding) this.#startClosing();
+        } else if (waitedMs >= headerMs) this.#reject(FAULT.timeout);
+        break;
+      case STATE.body:
+      case STATE.response:
+        this.#checkExchange(nowMs, waitedMs);
+        break;
+      case STATE.tunnel:
+        if (nowMs - Math.max(this.#sinceMs, this.#pipeline.lastByteMs) >= tunnelMs) this.destroy();
+        break;
+      default:
+        if (waitedMs >= LINGER_MAX_MS) this.destroy();
+    }
+    if (this.#state !== STATE.closed)
+      this.#context.timers.restart(this.#watch, Math.min(this.#watchMs(), requestMs, LINGER_MAX_MS));
+  }
+
+  #checkExchange(nowMs: number, waitedMs: number): void {
+    const { headerMs, idleMs, requestMs } = this.listener().spec.timeouts;
+    const { exchange } = this.#pipeline;
+    if (exchange.responseSent) {
+      if (nowMs - Math.max(this.#sinceMs, this.#pipeline.lastByteMs) >= idleMs)
+        this.#pipeline.fail(FAULT.upstreamTimeout);
+      return;
+    }
+    const awaitsClient =
+      this.#state === STATE.body &&
+      !this.#paused &&
+      !(exchange.head.expectContinue && this.#bodyLeft !== 0 && exchange.bytesIn === exchange.head.end);
+    if (awaitsClient && waitedMs >= headerMs) this.#failBody(FAULT.timeout);
+    else if (nowMs - exchange.startedCoarseMs >= requestMs)
+      this.#pipeline.fail(this.#state === STATE.body && !this.#paused ? FAULT.timeout : FAULT.upstreamTimeout);
+  }
+}

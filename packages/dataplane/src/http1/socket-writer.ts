@@ -1,0 +1,84 @@
+/**
+ * Collects what one event has for a socket and hands it over in one write: a head and the body that came with it leave in
+ * one system call. Small things travel as one Latin-1 string, large ones as the buffers that they came in.
+ */
+import type { Socket } from 'node:net';
+import { BACKPRESSURE_BYTES, COALESCE_MAX_BYTES } from '../limits.ts';
+
+export class SocketWriter {
+  readonly socket: Socket;
+  #text = '';
+  #parts: (string | Buffer)[] | null = null;
+  /** Bytes handed over since {@link takeBytes}. */
+  #bytes = 0;
+
+  constructor(socket: Socket) {
+    this.socket = socket;
+  }
+
+  get isEmpty(): boolean {
+    return this.#text === '' && this.#parts === null;
+  }
+
+  /** More is waiting in the process than a source should be allowed to add to. */
+  get isCongested(): boolean {
+    return this.socket.writableLength > BACKPRESSURE_BYTES;
+  }
+
+  text(latin1: string): void {
+    if (this.#parts === null) this.#text = this.#text === '' ? latin1 : this.#text + latin1;
+    else this.#parts.push(latin1);
+  }
+
+  bytes(buffer: Buffer, start: number, end: number): void {
+    if (this.#parts === null) {
+      if (this.#text.length + end - start <= COALESCE_MAX_BYTES) {
+        this.#text += buffer.toString('latin1', start, end);
+        return;
+      }
+      this.#parts = this.#text === '' ? [] : [this.#text];
+      this.#text = '';
+    }
+    this.#parts.push(start === 0 && end === buffer.length ? buffer : buffer.subarray(start, end));
+  }
+
+  flush(): void {
+    if (this.#parts !== null) this.#flushParts(this.#parts);
+    else if (this.#text !== '') {
+      const text = this.#text;
+      this.#text = '';
+      this.#bytes += text.length;
+      this.socket.write(text, 'latin1');
+    }
+  }
+
+  /** No more from this side, after what was collected. */
+  end(): void {
+    this.flush();
+    this.socket.end();
+  }
+
+  /** What was not handed over yet is forgotten. */
+  discard(): void {
+    this.#text = '';
+    this.#parts = null;
+  }
+
+  takeBytes(): number {
+    const bytes = this.#bytes;
+    this.#bytes = 0;
+    return bytes;
+  }
+
+  #flushParts(parts: (string | Buffer)[]): void {
+    this.#parts = null;
+    const { socket } = this;
+    if (parts.length > 1) socket.cork();
+    for (const part of parts) {
+      this.#bytes += part.length;
+      if (typeof part === 'string') socket.write(part, 'latin1');
+      else socket.write(part);
+    }
+    if (parts.length > 1) socket.uncork();
+  }
+}

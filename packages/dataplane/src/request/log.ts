@@ -1,0 +1,55 @@
+/**
+ * Phase 6, log: counters for every request, a line of the access log for those that are sampled, errors toward outliers.
+ */
+import type { Exchange } from './exchange.ts';
+
+export function log(exchange: Exchange, bytesOut: number): void {
+  const { client, engine, pool, backend, status, reason } = exchange;
+  const { context } = engine;
+  const durationMs = context.nowMs() - exchange.startedMs;
+  const { stats } = client;
+  stats.request(pool === null ? '' : pool.spec.name, backend === null ? '' : backend.id, status, durationMs);
+  stats.bytesIn += exchange.bytesIn;
+  stats.bytesOut += bytesOut;
+  if (reason !== '') stats.error(reason);
+  const { sampleRatio } = exchange.listener.spec.accessLog;
+  if (sampleRatio > 0 && (sampleRatio >= 1 || context.random() < sampleRatio)) {
+    context.accessLog(accessLine(exchange, durationMs, bytesOut));
+  }
+}
+
+/** A backend's answer or failure, for its circuit and for the cluster's outlier policy. */
+export function recordOutcome(exchange: Exchange, failed: boolean): void {
+  const { backend, pool } = exchange;
+  if (backend === null || pool === null) return;
+  const { runtime } = backend;
+  if (!failed) {
+    if (runtime.consecutiveErrors !== 0) runtime.consecutiveErrors = 0;
+    return;
+  }
+  runtime.consecutiveErrors++;
+  const { outlier } = pool.spec;
+  if (outlier !== null && runtime.consecutiveErrors >= outlier.consecutiveErrors)
+    exchange.engine.context.reportOutlier(backend);
+}
+
+function accessLine(exchange: Exchange, durationMs: number, bytesOut: number): string {
+  const { head, client, listener, pool, backend } = exchange;
+  return JSON.stringify({
+    at: new Date().toISOString(),
+    listener: listener.spec.name,
+    client: exchange.clientIp === '' ? client.remoteAddress : exchange.clientIp,
+    method: head.method,
+    host: head.host,
+    target: head.target,
+    status: exchange.status,
+    reason: exchange.reason,
+    pool: pool?.spec.name ?? '',
+    backend: backend?.id ?? '',
+    attempts: exchange.attempts,
+    requestId: exchange.requestId,
+    durationMs: Math.round(durationMs * 1000) / 1000,
+    bytesIn: exchange.bytesIn,
+    bytesOut,
+  });
+}

@@ -1,0 +1,422 @@
+/**
+ * The control flow of a request: the only file that decides what happens next. It drives one exchange from the client's head to
+ * the log line, between one client connection and the backends that are tried.
+ *
+ * The phases decide, the connections read and write; here stands the order, and what happens when either side fails.
+ */
+import { FAULT } from '../http1/faults.ts';
+import type { Fault } from '../http1/faults.ts';
+import type { RequestHead, ResponseHead } from '../http1/head.ts';
+import { forwardableTrailers } from '../http1/trailers.ts';
+import { UpstreamPool } from '../upstream/pool.ts';
+import type { BodyFraming, ProxiedAddresses, UpstreamHandle, UpstreamUser } from '../upstream/user.ts';
+import { chooseBackend } from './choose-backend.ts';
+import type { ClientSide } from './client.ts';
+import type { HttpEngine } from './engine.ts';
+import { Exchange } from './exchange.ts';
+import { requestHeadText } from './forward.ts';
+import { log, recordOutcome } from './log.ts';
+import { decide } from './phases.ts';
+import { ReplayBuffer } from './replay-buffer.ts';
+import { faultReply, replyText } from './reply.ts';
+import type { Reply } from './reply.ts';
+import { interimHeadText, responseHeadText, switchingHeadText } from './respond.ts';
+import { afterConnectFailure, afterFailure, isStale, retriesOnStatus } from './retry.ts';
+
+const LAST_CHUNK = '0\r\n';
+
+export class RequestPipeline implements UpstreamUser {
+  readonly exchange: Exchange;
+  readonly #client: ClientSide;
+  readonly #engine: HttpEngine;
+  readonly #replay = new ReplayBuffer();
+  #active = false;
+  #tunneled = false;
+  #upstream: UpstreamHandle | null = null;
+  /** The pool in whose queue this request waits. */
+  #queuedAt: UpstreamPool | null = null;
+  /** Coarse time of the backend's last byte, for the idle timeouts. */
+  lastByteMs = 0;
+  #responseTimer: { cancel(): void } | null = null;
+
+  constructor(client: ClientSide, engine: HttpEngine) {
+    this.#client = client;
+    this.#engine = engine;
+    this.exchange = new Exchange(client, engine);
+  }
+
+  /** From a request's head to its log line. */
+  get isActive(): boolean {
+    return this.#active;
+  }
+
+  get method(): string {
+    return this.exchange.head.method;
+  }
+
+  get upgradeRequested(): boolean {
+    return this.exchange.upgradeRequested;
+  }
+
+  proxiedAddresses(): ProxiedAddresses {
+    return this.#client.addresses();
+  }
+
+  // ---- the client's side ----
+
+  begin(head: RequestHead): void {
+    const { exchange } = this;
+    this.#active = true;
+    this.#tunneled = false;
+    this.#replay.reset();
+    this.#engine.refreshViaName();
+    exchange.begin(head);
+    const reply = decide(exchange);
+    if (reply !== null) {
+      this.#reply(reply);
+      return;
+    }
+    if (exchange.pool !== null) this.#engine.budget(exchange.pool).request();
+    this.#dispatch(false);
+  }
+
+  requestBytes(buffer: Buffer, start: number, end: number): void {
+    if (!this.#active) return;
+    this.exchange.bytesIn += end - start;
+    if (this.#upstream === null || this.#upstream.isConnecting) {
+      this.#replay.hold(buffer.subarray(start, end));
+      this.#client.pauseReading();
+      return;
+    }
+    this.#upstream.out.bytes(buffer, start, end);
+    this.#replay.keep(buffer, start, end);
+  }
+
+  /** False: malformed trailers, nothing was done. */
+  requestEnd(trailers: string): boolean {
+    const { exchange } = this;
+    if (exchange.head.chunked) {
+      const text = forwardableTrailers(trailers, exchange.head.connectionNames);
+      if (text === null) return false;
+      if (this.#active) {
+        if (this.#upstream === null || this.#upstream.isConnecting) this.#replay.hold(text);
+        else {
+          this.#upstream.out.text(text);
+          this.#replay.keepText(text);
+        }
+      }
+    }
+    exchange.requestDone = true;
+    return true;
+  }
+
+  /** After each event of the client: one write for all that it brought. */
+  requestFlush(): void {
+    const upstream = this.#upstream;
+    if (upstream === null || upstream.isConnecting) return;
+    upstream.out.flush();
+    if (!this.exchange.requestDone && upstream.out.isCongested) this.#client.pauseReading();
+  }
+
+  /** The request cannot go on: its body broke the grammar or a limit, or took too long. */
+  fail(fault: Fault): void {
+    if (!this.#active) return;
+    this.#dropUpstream();
+    if (this.exchange.responseSent) this.#abort(fault.reason);
+    else this.#reply(faultReply(fault));
+  }
+
+  /** The client is gone. */
+  cancel(): void {
+    if (!this.#active) return;
+    if (this.#tunneled) this.#upstream?.finish();
+    this.#dropUpstream();
+    if (!this.#tunneled) this.exchange.reason = 'client-abort';
+    this.#finish();
+  }
+
+  clientDrain(): void {
+    this.#upstream?.resumeReading();
+  }
+
+  clientTunnelBytes(chunk: Buffer): void {
+    const upstream = this.#upstream;
+    if (upstream === null) return;
+    this.exchange.bytesIn += chunk.length;
+    upstream.out.bytes(chunk, 0, chunk.length);
+    upstream.out.flush();
+    if (upstream.out.isCongested) this.#client.pauseReading();
+  }
+
+  clientTunnelEnd(): void {
+    this.#upstream?.out.end();
+  }
+
+  // ---- the backend's side ----
+
+  assigned(connection: UpstreamHandle): void {
+    this.#queuedAt = null;
+    this.#upstream = connection;
+    if (!connection.isConnecting) this.upstreamReady(connection);
+  }
+
+  upstreamReady(connection: UpstreamHandle): void {
+    this.#send(connection);
+    connection.out.flush();
+  }
+
+  connectFailed(fault: Fault): void {
+    this.#upstream = null;
+    this.#queuedAt = null;
+    const { exchange } = this;
+    if (fault !== FAULT.queueFull && fault !== FAULT.queueTimeout) recordOutcome(exchange, true);
+    const failedAt = exchange.backend;
+    if (afterConnectFailure(exchange, fault) && chooseBackend(exchange) === null) {
+      this.#again(false);
+      return;
+    }
+    exchange.backend = failedAt;
+    this.#reply(faultReply(fault));
+  }
+
+  responseFailed(fault: Fault, headSeen: boolean): void {
+    const connection = this.#upstream;
+    this.#upstream = null;
+    const { exchange } = this;
+    if (this.#tunneled) {
+      this.#finish();
+      this.#client.tunnelDone();
+      return;
+    }
+    if (exchange.responseSent) {
+      recordOutcome(exchange, true);
+      this.#abort(fault.reason);
+      return;
+    }
+    this.#client.out.discard();
+    exchange.responded = false;
+    if (
+      connection !== null &&
+      !headSeen &&
+      isStale(exchange, connection.isReused, connection.isAnswered, this.#replay)
+    ) {
+      exchange.staleRetried = true;
+      this.#engine.context.stats.retry(exchange.pool?.spec.name ?? '', 'stale-connection');
+      this.#again(true);
+      return;
+    }
+    recordOutcome(exchange, true);
+    if (afterFailure(exchange, 'reset', this.#replay) && chooseBackend(exchange) === null) this.#again(false);
+    else this.#reply(faultReply(fault));
+  }
+
+  interimResponse(head: ResponseHead): void {
+    const { exchange } = this;
+    if (exchange.head.minorVersion === 0) return;
+    if (head.status === 100 && !exchange.head.expectContinue) return;
+    this.#client.out.text(interimHeadText(head));
+  }
+
+  responseHead(head: ResponseHead, framing: BodyFraming): boolean {
+    const { exchange } = this;
+    this.#cancelResponseTimer();
+    const failed = head.status >= 500;
+    recordOutcome(exchange, failed);
+    if (failed && retriesOnStatus(head.status) && this.#retryStatus(head.status)) return true;
+    if (exchange.pool?.spec.algorithm === 'ewma') this.#observeLatency();
+    exchange.responded = true;
+    this.#client.out.text(responseHeadText(exchange, head, framing));
+    return exchange.responseFraming === 'chunked';
+  }
+
+  bodyBytes(buffer: Buffer, start: number, end: number): void {
+    const { out } = this.#client;
+    const { exchange } = this;
+    if (exchange.responseFraming === 'chunked' && exchange.upstreamFraming === 'close') {
+      out.text(`${(end - start).toString(16)}\r\n`);
+      out.bytes(buffer, start, end);
+      out.text('\r\n');
+    } else out.bytes(buffer, start, end);
+  }
+
+  responseEnd(trailers: string): void {
+    const { exchange } = this;
+    const connection = this.#upstream;
+    if (exchange.responseFraming === 'chunked') {
+      const fromClose = exchange.upstreamFraming === 'close';
+      const text = forwardableTrailers(trailers, null);
+      if (text === null) {
+        this.#dropUpstream();
+        this.responseFailed(FAULT.upstreamInvalid, true);
+        return;
+      }
+      this.#client.out.text(fromClose ? `${LAST_CHUNK}\r\n` : text);
+    }
+    this.responseFlush();
+    this.#upstream = null;
+    if (exchange.requestDone) connection?.release();
+    else connection?.destroy();
+    const keepAlive = exchange.responseKeepAlive && exchange.requestDone;
+    this.#finish();
+    this.#client.exchangeDone(keepAlive);
+  }
+
+  responseFlush(): void {
+    const { out } = this.#client;
+    if (out.isEmpty) return;
+    this.lastByteMs = this.#engine.context.timers.nowMs;
+    if (this.exchange.responded) this.exchange.responseSent = true;
+    out.flush();
+    if (out.isCongested) this.#upstream?.pauseReading();
+  }
+
+  switchedProtocols(head: ResponseHead): void {
+    const { exchange } = this;
+    this.#cancelResponseTimer();
+    exchange.status = 101;
+    exchange.responded = true;
+    this.#tunneled = true;
+    recordOutcome(exchange, false);
+    this.#client.out.text(switchingHeadText(head));
+    this.responseFlush();
+    this.#client.startTunnel();
+  }
+
+  tunnelBytes(buffer: Buffer): void {
+    this.#client.out.bytes(buffer, 0, buffer.length);
+    this.responseFlush();
+  }
+
+  tunnelEnd(): void {
+    this.#client.out.end();
+  }
+
+  upstreamDrain(): void {
+    this.#client.resumeReading();
+  }
+
+  // ---- steps ----
+
+  #dispatch(fresh: boolean): void {
+    const { exchange } = this;
+    const { backend, pool } = exchange;
+    if (backend === null || pool === null) return;
+    const upstreams = this.#poolOf(backend, pool);
+    if (exchange.head.expectContinue && upstreams.speaksHttp10) {
+      this.#reply(faultReply(FAULT.expectation));
+      return;
+    }
+    this.#queuedAt = upstreams;
+    const connection = upstreams.acquire(this, fresh);
+    if (connection === null) return;
+    this.#queuedAt = null;
+    this.#upstream = connection;
+    if (!connection.isConnecting) this.#send(connection);
+  }
+
+  /** Another try, outside of any event that would flush it. */
+  #again(fresh: boolean): void {
+    this.#dispatch(fresh);
+    this.requestFlush();
+  }
+
+  #poolOf(backend: NonNullable<Exchange['backend']>, pool: NonNullable<Exchange['pool']>): UpstreamPool {
+    const { context } = this.#engine;
+    const { certificates } = context.table().snapshot;
+    const { runtime } = backend;
+    if (runtime.upstream instanceof UpstreamPool) {
+      runtime.upstream.configure(pool.spec.upstream, certificates);
+      return runtime.upstream;
+    }
+    const options = { host: backend.host, port: backend.port, runtime, timers: context.timers };
+    const upstreams = new UpstreamPool(options, pool.spec.upstream, certificates);
+    runtime.upstream = upstreams;
+    return upstreams;
+  }
+
+  #send(connection: UpstreamHandle): void {
+    const { exchange } = this;
+    connection.out.text(requestHeadText(exchange));
+    this.#replay.writeTo(connection.out);
+    const timeoutMs = exchange.pool?.spec.upstream.responseTimeoutMs ?? 0;
+    if (timeoutMs > 0)
+      this.#responseTimer = this.#engine.context.timers.after(timeoutMs, () => this.responseTimedOut());
+    if (!exchange.requestDone) this.#client.resumeReading();
+  }
+
+  /** The backend took too long for its head. */
+  responseTimedOut(): void {
+    if (!this.#active || this.exchange.responded) return;
+    const { exchange } = this;
+    this.#dropUpstream();
+    recordOutcome(exchange, true);
+    if (afterFailure(exchange, 'timeout', this.#replay) && chooseBackend(exchange) === null) this.#again(false);
+    else this.#reply(faultReply(FAULT.upstreamTimeout));
+  }
+
+  #retryStatus(status: 502 | 503 | 504): boolean {
+    const { exchange } = this;
+    const { backend } = exchange;
+    if (!afterFailure(exchange, status, this.#replay)) return false;
+    if (chooseBackend(exchange) !== null) {
+      // Nobody else is there: this answer is better than one of our own.
+      exchange.backend = backend;
+      return false;
+    }
+    this.#dropUpstream();
+    this.#again(false);
+    return true;
+  }
+
+  #observeLatency(): void {
+    const nowMs = this.#engine.context.nowMs();
+    this.exchange.backend?.runtime.observeLatency(nowMs - this.exchange.startedMs, nowMs);
+  }
+
+  #reply(reply: Reply): void {
+    const { exchange } = this;
+    const client = this.#client;
+    this.#dropUpstream();
+    exchange.status = reply.status;
+    exchange.reason = reply.reason;
+    const request = exchange.head;
+    const keepAlive =
+      exchange.requestDone &&
+      request.minorVersion === 1 &&
+      !request.connectionClose &&
+      !client.isEnding &&
+      reply.status !== 408;
+    client.out.text(replyText(reply, this.#engine.dateLine(), keepAlive, request.method !== 'HEAD'));
+    client.out.flush();
+    this.#finish();
+    client.exchangeDone(keepAlive);
+  }
+
+  #abort(reason: string): void {
+    this.exchange.reason = reason;
+    this.#finish();
+    this.#client.abort();
+  }
+
+  #dropUpstream(): void {
+    this.#cancelResponseTimer();
+    this.#queuedAt?.cancelWaiting(this);
+    this.#queuedAt = null;
+    const upstream = this.#upstream;
+    this.#upstream = null;
+    upstream?.destroy();
+  }
+
+  #cancelResponseTimer(): void {
+    this.#responseTimer?.cancel();
+    this.#responseTimer = null;
+  }
+
+  #finish(): void {
+    this.#active = false;
+    this.#cancelResponseTimer();
+    log(this.exchange, this.#client.out.takeBytes());
+    this.exchange.end();
+    this.#replay.reset();
+  }
+}

@@ -1,0 +1,63 @@
+/**
+ * Phase 5, respond: the response as the client gets it, and how its body is framed there.
+ */
+import { copyFields, droppedNames, fieldMask, HOP_BY_HOP } from '../http1/copy-fields.ts';
+import type { ResponseHead } from '../http1/head.ts';
+import { FIELD } from '../http1/known-fields.ts';
+import type { BodyFraming } from '../upstream/user.ts';
+import type { Exchange } from './exchange.ts';
+import { routeEdits } from './route-edits.ts';
+
+const MASK = fieldMask(...HOP_BY_HOP);
+/** RFC 9110 §8.6: no Content-Length in 1xx and 204. */
+const NO_LENGTH_MASK = fieldMask(...HOP_BY_HOP, FIELD.contentLength);
+const NO_EDITS: readonly string[] = [];
+const SPACE = 0x20;
+
+/** Decides framing and persistence, records them in the exchange, and gives the head with its empty line. */
+export function responseHeadText(exchange: Exchange, head: ResponseHead, framing: BodyFraming): string {
+  const { client, engine, route } = exchange;
+  const request = exchange.head;
+  exchange.status = head.status;
+  exchange.upstreamFraming = framing;
+  exchange.responseFraming = framingFor(request.minorVersion, framing);
+  const persistent = request.minorVersion === 1 ? !request.connectionClose : request.connectionKeepAlive;
+  // A response that overtakes its request ends the connection: the rest of the request has no place to go.
+  exchange.responseKeepAlive =
+    persistent && exchange.responseFraming !== 'close' && exchange.requestDone && !client.isEnding;
+  const edits = route === null ? null : routeEdits(route.spec).response;
+  const names = droppedNames(head, edits === null ? NO_EDITS : edits.drop);
+  let text = statusLineAndFields(head, head.status === 204 ? NO_LENGTH_MASK : MASK, names);
+  if (edits !== null && edits.add !== '') text += edits.add;
+  if (head.indexOf(FIELD.date) < 0) text += engine.dateLine();
+  if (exchange.responseFraming === 'chunked') text += 'Transfer-Encoding: chunked\r\n';
+  else if (request.method === 'HEAD' && head.chunked && request.minorVersion === 1)
+    text += 'Transfer-Encoding: chunked\r\n';
+  if (!exchange.responseKeepAlive) text += 'Connection: close\r\n';
+  else if (request.minorVersion === 0) text += 'Connection: keep-alive\r\n';
+  return `${text}\r\n`;
+}
+
+/** A 1xx other than 101, as it goes on to the client. */
+export function interimHeadText(head: ResponseHead): string {
+  return `${statusLineAndFields(head, NO_LENGTH_MASK, droppedNames(head, NO_EDITS))}\r\n`;
+}
+
+export function switchingHeadText(head: ResponseHead): string {
+  const upgrade = head.field('upgrade') ?? '';
+  const fields = statusLineAndFields(head, NO_LENGTH_MASK, droppedNames(head, NO_EDITS));
+  return `${fields}Connection: Upgrade\r\nUpgrade: ${upgrade}\r\n\r\n`;
+}
+
+function framingFor(clientMinorVersion: number, framing: BodyFraming): BodyFraming {
+  if (framing === 'none' || framing === 'length') return framing;
+  return clientMinorVersion === 0 ? 'close' : 'chunked';
+}
+
+function statusLineAndFields(head: ResponseHead, mask: Uint8Array, names: readonly string[]): string {
+  const { raw } = head;
+  if (head.minorVersion === 1 && raw.charCodeAt(7) === 0x31 && raw.charCodeAt(12) === SPACE)
+    return copyFields(head, 0, mask, names);
+  const phrase = raw.slice(13, head.fieldsStart - 2);
+  return `HTTP/1.1 ${head.status} ${phrase}\r\n${copyFields(head, head.fieldsStart, mask, names)}`;
+}

@@ -1,0 +1,61 @@
+/**
+ * Whether a failed try may be followed by another, and where. The rules (RFC 9110 §9.2.2 and what operators expect):
+ *
+ * nothing was sent: any method, another backend, at once; sent on a connection that the backend may have closed meanwhile
+ * and nothing came back: once more on a fresh one, where that is harmless; anything later: only idempotent methods, a body
+ * that can be sent again, no byte of a response at the client, the pool's policy and its budget.
+ */
+import { SUSPECT_MS } from '../limits.ts';
+import type { Fault } from '../http1/faults.ts';
+import { FAULT } from '../http1/faults.ts';
+import type { Exchange } from './exchange.ts';
+import type { ReplayBuffer } from './replay-buffer.ts';
+
+const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE']);
+
+type RetryOn = 'connect-failure' | 'reset' | 'timeout' | 502 | 503 | 504;
+
+/** Marks the backend and says whether to choose another. Faults of the queue blame nobody. */
+export function afterConnectFailure(exchange: Exchange, fault: Fault): boolean {
+  const { backend, pool, engine } = exchange;
+  if (backend === null || pool === null) return false;
+  exchange.tried.push(backend);
+  const queued = fault === FAULT.queueFull || fault === FAULT.queueTimeout;
+  if (!queued) backend.runtime.suspectUntilMs = engine.context.nowMs() + SUSPECT_MS;
+  if (fault === FAULT.queueTimeout) return false;
+  return tryAgain(exchange, 'connect-failure');
+}
+
+/** A reused connection broke before any byte of an answer: the backend closed it while the request was on its way. */
+export function isStale(exchange: Exchange, reused: boolean, answered: boolean, replay: ReplayBuffer): boolean {
+  return reused && !answered && !exchange.staleRetried && isRepeatable(exchange, replay);
+}
+
+/** After the request, or part of it, was sent. */
+export function afterFailure(exchange: Exchange, on: RetryOn, replay: ReplayBuffer): boolean {
+  const { pool, backend, engine } = exchange;
+  if (pool === null || backend === null || exchange.responseSent) return false;
+  if (!pool.spec.retry.on.includes(on) || !isRepeatable(exchange, replay)) return false;
+  if (exchange.attempts >= pool.spec.retry.attempts) return false;
+  const { budgetRatio, budgetMinCount } = pool.spec.retry;
+  if (!engine.budget(pool).tryRetry(engine.context.timers.nowMs, budgetRatio, budgetMinCount)) return false;
+  exchange.tried.push(backend);
+  return tryAgain(exchange, on);
+}
+
+export function retriesOnStatus(status: number): status is 502 | 503 | 504 {
+  return status === 502 || status === 503 || status === 504;
+}
+
+function isRepeatable(exchange: Exchange, replay: ReplayBuffer): boolean {
+  return IDEMPOTENT.has(exchange.head.method) && replay.isComplete && !exchange.upgradeRequested;
+}
+
+function tryAgain(exchange: Exchange, on: RetryOn): boolean {
+  const { pool, engine } = exchange;
+  if (pool === null || !pool.spec.retry.on.includes(on)) return false;
+  if (exchange.attempts >= pool.spec.retry.attempts) return false;
+  exchange.attempts++;
+  engine.context.stats.retry(pool.spec.name, String(on));
+  return true;
+}

@@ -1,0 +1,64 @@
+/**
+ * Opens sockets to a backend: plain or TLS, with a PROXY header first where the pool wants one.
+ */
+import { connect as connectTcp, isIP } from 'node:net';
+import type { Socket } from 'node:net';
+import { connect as connectTls, createSecureContext } from 'node:tls';
+import type { SecureContext } from 'node:tls';
+import type { CertificateSpec, UpstreamSpec } from '@flotilla/shared';
+
+/** What it takes to reach backends of one pool; made once per configuration, not per connection. */
+export class Dialer {
+  readonly spec: UpstreamSpec;
+  readonly #context: SecureContext | null;
+  /** The last TLS session with the backend, so that later handshakes are short. */
+  #session: Buffer | undefined;
+
+  constructor(spec: UpstreamSpec, certificates: readonly CertificateSpec[]) {
+    this.spec = spec;
+    this.#context = spec.tls === null ? null : secureContext(spec.tls, certificates);
+  }
+
+  /** `onConnected` runs after the handshake where there is one. */
+  dial(host: string, port: number, onConnected: (socket: Socket) => void): Socket {
+    const { tls } = this.spec;
+    if (tls === null || this.#context === null) {
+      const socket = connectTcp({ host, port, noDelay: true, allowHalfOpen: true });
+      socket.once('connect', () => onConnected(socket));
+      return socket;
+    }
+    return this.#dialTls(tls, this.#context, { host, port, onConnected });
+  }
+
+  #dialTls(
+    tls: NonNullable<UpstreamSpec['tls']>,
+    secureContext: SecureContext,
+    target: { host: string; port: number; onConnected: (socket: Socket) => void },
+  ): Socket {
+    const { host, port } = target;
+    const servername = tls.serverName ?? (isIP(host) === 0 ? host : undefined);
+    const socket = connectTls({
+      host,
+      port,
+      secureContext,
+      rejectUnauthorized: tls.verify,
+      ALPNProtocols: ['http/1.1'],
+      ...(servername === undefined ? {} : { servername }),
+      ...(this.#session === undefined ? {} : { session: this.#session }),
+    });
+    socket.setNoDelay(true);
+    socket.on('session', (session: Buffer) => (this.#session = session));
+    socket.once('secureConnect', () => target.onConnected(socket));
+    return socket;
+  }
+}
+
+function secureContext(tls: NonNullable<UpstreamSpec['tls']>, certificates: readonly CertificateSpec[]): SecureContext {
+  const find = (name: string | null) => certificates.find((certificate) => certificate.name === name);
+  const ca = find(tls.ca);
+  const client = find(tls.clientCertificate);
+  return createSecureContext({
+    ...(ca === undefined ? {} : { ca: ca.certPem }),
+    ...(client === undefined ? {} : { cert: client.certPem, key: client.keyPem }),
+  });
+}

@@ -1,0 +1,59 @@
+/**
+ * The PROXY protocol header that we send to a backend, versions 1 and 2 (haproxy.org, proxy-protocol.txt §2).
+ *
+ * A connection with such a header speaks for one client, so it is never pooled.
+ */
+import { isIPv4, isIPv6 } from 'node:net';
+import type { ProxiedAddresses } from './user.ts';
+
+const SIGNATURE_V2 = '\r\n\r\n\0\r\nQUIT\n';
+const VERSION_AND_PROXY = 0x21;
+const VERSION_AND_LOCAL = 0x20;
+const TCP4 = 0x11;
+const TCP6 = 0x21;
+
+/** As a Latin-1 string, so that it leaves in one write with the request that follows. */
+export function proxyHeader(version: 'v1' | 'v2', addresses: ProxiedAddresses): string {
+  const { sourceAddress, destinationAddress, sourcePort, destinationPort } = addresses;
+  const v4 = isIPv4(sourceAddress) && isIPv4(destinationAddress);
+  const v6 = isIPv6(sourceAddress) && isIPv6(destinationAddress);
+  if (version === 'v1') {
+    if (!v4 && !v6) return 'PROXY UNKNOWN\r\n';
+    return `PROXY ${v4 ? 'TCP4' : 'TCP6'} ${sourceAddress} ${destinationAddress} ${sourcePort} ${destinationPort}\r\n`;
+  }
+  if (!v4 && !v6) return SIGNATURE_V2 + bytes([VERSION_AND_LOCAL, 0, 0, 0]);
+  const pack = v4 ? packV4 : packV6;
+  const body = pack(sourceAddress) + pack(destinationAddress) + word(sourcePort) + word(destinationPort);
+  return SIGNATURE_V2 + bytes([VERSION_AND_PROXY, v4 ? TCP4 : TCP6]) + word(body.length) + body;
+}
+
+function bytes(values: readonly number[]): string {
+  return String.fromCharCode(...values);
+}
+
+function word(value: number): string {
+  return bytes([value >> 8, value & 0xff]);
+}
+
+function packV4(address: string): string {
+  return bytes(address.split('.').map(Number));
+}
+
+function packV6(address: string): string {
+  const [plain = ''] = address.split('%');
+  const [left = '', right] = plain.split('::');
+  const head = words(left);
+  const tail = right === undefined ? [] : words(right);
+  const gap = right === undefined ? 0 : 8 - head.length - tail.length;
+  return [...head, ...new Array<number>(gap).fill(0), ...tail].map(word).join('');
+}
+
+/** Groups of an IPv6 address; the last two may be written as an IPv4 address. */
+function words(text: string): number[] {
+  if (text === '') return [];
+  return text.split(':').flatMap((group) => {
+    if (!group.includes('.')) return [Number.parseInt(group, 16)];
+    const [a = 0, b = 0, c = 0, d = 0] = group.split('.').map(Number);
+    return [a * 256 + b, c * 256 + d];
+  });
+}

@@ -1,0 +1,62 @@
+/**
+ * Who an upstream connection works for: one request at a time. The connection reads and checks, its user decides.
+ */
+import type { BodySink } from '../http1/chunked-decoder.ts';
+import type { Fault } from '../http1/faults.ts';
+import type { ResponseHead } from '../http1/head.ts';
+import type { SocketWriter } from '../http1/socket-writer.ts';
+
+/** How the body of a response ends (RFC 9112 §6.3). */
+export type BodyFraming = 'none' | 'length' | 'chunked' | 'close';
+
+/** Who the PROXY protocol header tells about. */
+export interface ProxiedAddresses {
+  readonly sourceAddress: string;
+  readonly sourcePort: number;
+  readonly destinationAddress: string;
+  readonly destinationPort: number;
+}
+
+/** A connection, as its user sees it. */
+export interface UpstreamHandle {
+  readonly out: SocketWriter;
+  readonly isConnecting: boolean;
+  /** Carried a request before this one: it may have been closed by the backend meanwhile. */
+  readonly isReused: boolean;
+  /** Some byte of a response came. */
+  readonly isAnswered: boolean;
+  /** The whole response was read: back to the pool. */
+  release(): void;
+  /** Drops it; no further call to the user. */
+  destroy(): void;
+  /** Delivers what is under way, then closes; no further call to the user. */
+  finish(): void;
+  pauseReading(): void;
+  resumeReading(): void;
+}
+
+export interface UpstreamUser extends BodySink {
+  /** Method of the request, for the framing of its response. */
+  readonly method: string;
+  readonly upgradeRequested: boolean;
+  proxiedAddresses(): ProxiedAddresses;
+  /** Out of the queue with a connection, ready or still connecting. */
+  assigned(connection: UpstreamHandle): void;
+  /** Connected: the request can be sent. */
+  upstreamReady(connection: UpstreamHandle): void;
+  /** No connection, nothing was sent. */
+  connectFailed(fault: Fault): void;
+  /** The connection broke before the response was complete. `headSeen`: after its head. */
+  responseFailed(fault: Fault, headSeen: boolean): void;
+  interimResponse(head: ResponseHead): void;
+  /** True: chunks are wanted with their framing, false: content only. */
+  responseHead(head: ResponseHead, framing: BodyFraming): boolean;
+  /** `trailers`: lines and the empty line, '' for none. */
+  responseEnd(trailers: string): void;
+  /** After each event that called any of the above: write what was collected. */
+  responseFlush(): void;
+  switchedProtocols(head: ResponseHead): void;
+  tunnelBytes(buffer: Buffer): void;
+  tunnelEnd(): void;
+  upstreamDrain(): void;
+}
