@@ -1,2 +1,3 @@
-/** Replicated state machine, cluster host, health verdicts, API. */
-export {};
+/** The control thread: Raft, replicated state, API, probes, publishing. The state machine alone is at `./state`. */
+export { startControl } from './control.ts';
+export type * from './ports.ts';

@@ -59,3 +59,32 @@ export const drainPropagationMs = 3_000;
 export const drainTickMs = 200;
 /** Parsing YAML is slow and holds the loop: larger documents are to be sent as JSON. */
 export const yamlLimitBytes = 1024 * 1024;
+/** A node that has nothing new to say of its probes says so this often; the state forgets observers after 15 s. */
+export const observeHeartbeatMs = 4_000;
+/** Replicated time goes on at least this often. */
+export const leaderTickMs = 1_000;
+export const affinityKeyBytes = 32;
+/** State of this version's commands; raised with each feature that older nodes do not know. */
+export const featureLevel = 1;
+/** Random part of a replica id. */
+export const incarnationBytes = 8;
+/** Entries that a learner may lack when it gets its vote: what arrives while the change is made. */
+export const promotionLagMax = 512;
+export const nodeDutiesMs = 500;
+/** Reasons for not being ready that are told to the others. */
+export const reasonsMaxCount = 10;
+/** The same backend is proposed for ejection at most this often by one node. */
+export const outlierRepeatMs = 1_000;
+export const shareWindowMs = 60_000;
+export const shareSampleMs = 10_000;
+/** For requests under way when the node stops. */
+export const apiCloseMs = 1_000;
+export const joinRetryMs = 1_000;
+/** One request to another node's API. */
+export const nodeCallTimeoutMs = 6_000;
+export const transferTimeoutMs = 3_000;
+/** Largest command that the log takes. */
+export const commandMaxBytes = 12 * 1024 * 1024;
+/** Digests are compared at every multiple of this index. */
+export const digestEveryCount = 64;
+export const digestsKeptCount = 64;

@@ -19,6 +19,7 @@ const FROM_RAFT: Readonly<Record<RaftErrorCode, ErrorCode>> = {
   DAMAGED: 'STOPPING',
   STOPPED: 'STOPPING',
   TIMEOUT: 'NO_LEADER',
+  NOT_MEMBER: 'STOPPING',
 };
 
 const FROM_STATUS: Readonly<Record<number, ErrorCode>> = {

@@ -12,6 +12,7 @@ import type { ApiRole, TlsFiles } from '../ports.ts';
 import { Authenticator, type Caller } from './auth.ts';
 import { addBodyParsers } from './body.ts';
 import { sendError, toFlotillaError } from './errors.ts';
+import { JUDGED_LATER } from './exchange.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -61,9 +62,11 @@ function addValidation(app: FastifyInstance): void {
   const shared = { removeAdditional: false, useDefaults: false, allErrors: true, strict: false } as const;
   const strict = new Ajv(shared);
   const coercing = new Ajv({ ...shared, coerceTypes: true });
-  app.setValidatorCompiler<AnySchema>(({ schema, httpPart }) =>
-    (httpPart === 'body' ? strict : coercing).compile(schema),
-  );
+  app.setValidatorCompiler<AnySchema>(({ schema, httpPart }) => {
+    if (httpPart !== 'body') return coercing.compile(schema);
+    return typeof schema === 'object' && JUDGED_LATER in schema ? () => true : strict.compile(schema);
+  });
+  app.setSerializerCompiler(() => (value) => JSON.stringify(value));
 }
 
 function addAuthentication(app: FastifyInstance, authenticator: Authenticator): void {

@@ -5,7 +5,7 @@
 import { connect as connectHttp2, constants, type ClientHttp2Session } from 'node:http2';
 import type { Socket } from 'node:net';
 import { probeBodyMaxBytes } from '../limits.ts';
-import { type Attempt, hostField } from './probe.ts';
+import { type Attempt, hostField } from './attempt.ts';
 import type { ProbeTarget } from './target.ts';
 
 /** grpc.health.v1.HealthCheckResponse.ServingStatus */

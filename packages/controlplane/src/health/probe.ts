@@ -7,13 +7,9 @@ import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { errorText } from '@flotilla/shared';
 import { probeBodyMaxBytes, probeDetailMaxBytes } from '../limits.ts';
+import { type Attempt, hostField } from './attempt.ts';
 import { probeGrpc, probeHttp2 } from './probe-h2.ts';
 import type { ProbeResult, ProbeTarget } from './target.ts';
-
-export interface Attempt {
-  /** Ends the probe: true is healthy. Later calls are ignored. */
-  settle(ok: boolean, detail: string): void;
-}
 
 /** PROXY v2 header with the LOCAL command: "this connection is the balancer's own". */
 const PROXY_V2_LOCAL = Buffer.from('0d0a0d0a000d0a515549540a20000000', 'hex');
@@ -105,13 +101,6 @@ function finalStatus(head: string): number | 'garbage' | null {
     if (next < 0) return null;
     rest = rest.slice(next + 4);
   }
-}
-
-/** The authority that the backend sees. */
-export function hostField(target: ProbeTarget): string {
-  if (target.health.host !== null) return target.health.host;
-  const host = target.host.includes(':') ? `[${target.host}]` : target.host;
-  return `${host}:${target.port}`;
 }
 
 function reason(error: unknown): string {

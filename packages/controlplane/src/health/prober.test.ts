@@ -1,6 +1,6 @@
 /** Probes against real sockets: every protocol, every way to fail, thresholds, changes of the targets. */
 import { createServer as createHttp, type Server as HttpServer } from 'node:http';
-import { createServer as createHttp2 } from 'node:http2';
+import { createServer as createHttp2, type ServerHttp2Stream } from 'node:http2';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import type { HealthSpec } from '@flotilla/shared';
 import { waitFor } from '@flotilla/shared/testing';
@@ -100,7 +100,7 @@ describe('one probe', () => {
     [2, false, 'NOT_SERVING'],
   ])('asks the gRPC health service: %d', async (serving, ok, detail) => {
     const server = createHttp2();
-    server.on('stream', (stream) => {
+    server.on('stream', (stream: ServerHttp2Stream) => {
       stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
       stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }));
       stream.end(Buffer.from([0, 0, 0, 0, 2, 8, serving]));

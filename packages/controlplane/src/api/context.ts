@@ -1,0 +1,30 @@
+/**
+ * What routes may use. One object, made by control.ts; the API holds no state of its own.
+ */
+import type { ClusterHost } from '../cluster/host.ts';
+import type { JoinAnswer, JoinRequest } from '../cluster/membership.ts';
+import type { ReadyView } from '../cluster/readiness.ts';
+import type { MemberView, StatusView } from '../cluster/views.ts';
+import type { WatchHub } from './watch-hub.ts';
+
+export type Wait = 'commit' | 'applied' | 'all';
+
+export interface ApiContext {
+  readonly nodeId: string;
+  readonly version: string;
+  /** Throws NO_LEADER with the reason while the store opens or the cluster forms. */
+  host(): ClusterHost;
+  ready(): ReadyView;
+  status(): StatusView;
+  members(): MemberView[];
+  /** API address of a member; '' where it is not known. */
+  apiOf(replica: string | null): string;
+  metrics(): Promise<string>;
+  /** Resolves when `revision` is served as far as `wait` asks; throws NOT_SERVED. */
+  whenServed(revision: number, wait: Wait, timeoutMs: number): Promise<void>;
+  join(request: JoinRequest): Promise<JoinAnswer>;
+  remove(id: string, force: boolean): Promise<void>;
+  /** Answers the new leader's id. */
+  transferLeadership(to: string | null, authorization: string | null): Promise<string>;
+  readonly watch: WatchHub;
+}

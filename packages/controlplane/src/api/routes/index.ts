@@ -1,0 +1,16 @@
+/** All routes of the API. */
+import type { FastifyInstance } from 'fastify';
+import type { ApiContext } from '../context.ts';
+import { clusterRoutes } from './cluster.ts';
+import { configRoutes } from './config.ts';
+import { nodeRoutes } from './node.ts';
+import { observeRoutes } from './observe.ts';
+import { resourceRoutes } from './resources.ts';
+
+export function routes(app: FastifyInstance, context: ApiContext): void {
+  nodeRoutes(app, context);
+  clusterRoutes(app, context);
+  configRoutes(app, context);
+  resourceRoutes(app, context);
+  observeRoutes(app, context);
+}

@@ -1,0 +1,104 @@
+/**
+ * The replicated state as the rest of the control thread uses it: commands in with bounded time, refusals as errors,
+ * reads that say how fresh they are. Everything that must be agreed passes through here.
+ */
+import type { RaftNode, RaftStatus } from '@flotilla/raft';
+import { FlotillaError } from '@flotilla/shared';
+import { commandMaxBytes, digestEveryCount, digestsKeptCount, proposalTimeoutMs } from '../limits.ts';
+import {
+  type ClusterStateMachine,
+  type Command,
+  type CommandOk,
+  type CommandResult,
+  encodeCommand,
+  type ReadonlyState,
+} from '../state/index.ts';
+
+export type Consistency = 'linearizable' | 'local';
+
+/** A command without what every command carries. */
+export type Draft = Command extends infer C ? (C extends Command ? Omit<C, 'v'> : never) : never;
+
+export interface Checkpoint {
+  readonly index: number;
+  readonly digest: string;
+}
+
+export class ClusterHost {
+  readonly raft: RaftNode;
+  readonly machine: ClusterStateMachine;
+  readonly nodeId: string;
+  readonly #checkpoints: Checkpoint[] = [];
+
+  constructor(raft: RaftNode, machine: ClusterStateMachine, nodeId: string) {
+    this.raft = raft;
+    this.machine = machine;
+    this.nodeId = nodeId;
+  }
+
+  /** The newest digest and those of recent checkpoints, which are at the same indexes on every node. */
+  digests(): { readonly appliedIndex: number; readonly digest: string; readonly recent: readonly Checkpoint[] } {
+    return { appliedIndex: this.state.meta.index, digest: this.machine.digest(), recent: this.#checkpoints };
+  }
+
+  /** To be called whenever entries were applied; they are never applied across a checkpoint. */
+  noteApplied(index: number): void {
+    if (index % digestEveryCount !== 0 || this.#checkpoints.at(-1)?.index === index) return;
+    this.#checkpoints.push({ index, digest: this.machine.digest() });
+    if (this.#checkpoints.length > digestsKeptCount) this.#checkpoints.shift();
+  }
+
+  get state(): ReadonlyState {
+    return this.machine.state;
+  }
+
+  get revision(): number {
+    return this.machine.state.meta.revision;
+  }
+
+  get incarnation(): string {
+    return incarnationOf(this.raft.replica);
+  }
+
+  status(): RaftStatus {
+    return this.raft.status();
+  }
+
+  get isLeader(): boolean {
+    return this.raft.status().role === 'leader';
+  }
+
+  /** Resolves when the command is committed and applied here. Throws what the state machine refused. */
+  async propose(draft: Draft, timeoutMs: number = proposalTimeoutMs): Promise<CommandOk> {
+    const data = encodeCommand({ v: 1, ...draft } as Command);
+    if (data.length > commandMaxBytes)
+      throw new FlotillaError(
+        'TOO_LARGE',
+        `this is ${data.length} bytes as one change; at most ${commandMaxBytes} fit`,
+      );
+    const { result } = await this.raft.propose(data, { timeoutMs });
+    const outcome = result as CommandResult;
+    if (outcome.ok) return outcome;
+    throw new FlotillaError(outcome.code, outcome.message, { details: outcome.details });
+  }
+
+  /** As `propose`, for what a node does by itself: the author is the node. */
+  proposeOwn(draft: Draft, timeoutMs?: number): Promise<CommandOk> {
+    return this.propose({ ...draft, author: `node:${this.nodeId}` }, timeoutMs);
+  }
+
+  /** After this resolves, `state` holds every write that was acknowledged before the call (or is simply what is here). */
+  async read(consistency: Consistency): Promise<void> {
+    if (consistency === 'linearizable') await this.raft.readIndex({ timeoutMs: proposalTimeoutMs });
+  }
+}
+
+/** `n1#9f2c` → `n1`. */
+export function nameOf(replica: string): string {
+  return replica.split('#')[0] ?? replica;
+}
+
+/** `n1#9f2c` → `9f2c`. */
+export function incarnationOf(replica: string): string {
+  return replica.slice(replica.indexOf('#') + 1);
+}

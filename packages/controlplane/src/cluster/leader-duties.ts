@@ -1,0 +1,117 @@
+/**
+ * What only the leader does, so that it is done once: log time, the cluster's secrets, the first configuration, who is
+ * alive, promotion of learners, phases of drains. Every duty is idempotent: two leaders in turn may both do it.
+ */
+import { randomBytes } from 'node:crypto';
+import { errorText } from '@flotilla/shared';
+import type { Logger } from '@flotilla/shared/runtime';
+import { affinityKeyBytes, leaderTickMs, livenessCheckMs, livenessTimeoutMs } from '../limits.ts';
+import { drainStep } from './drain.ts';
+import { type ClusterHost, nameOf } from './host.ts';
+import { promoteReady } from './membership.ts';
+import type { Peers } from './peers.ts';
+
+export interface LeaderDutiesOptions {
+  readonly host: ClusterHost;
+  readonly peers: Peers;
+  /** This node's own view of itself, for its own drain. */
+  readonly self: () => { readonly connections: number; readonly drained: boolean };
+  readonly seedConfig: unknown;
+  readonly log: Logger;
+}
+
+export class LeaderDuties {
+  readonly #options: LeaderDutiesOptions;
+  readonly #timer: NodeJS.Timeout;
+  #busy = false;
+  #lastTickMs = -Infinity;
+  #seedRefused = false;
+
+  constructor(options: LeaderDutiesOptions) {
+    this.#options = options;
+    this.#timer = setInterval(() => this.run(), livenessCheckMs);
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+  }
+
+  /** Also called at once when this node becomes leader. */
+  run(): void {
+    if (this.#busy) return;
+    const status = this.#options.host.status();
+    if (status.role !== 'leader' || !status.quorum) return;
+    this.#busy = true;
+    this.#all()
+      .catch((error: unknown) =>
+        this.#options.log.debug({ reason: errorText(error) }, 'a duty of the leader has to wait'),
+      )
+      .finally(() => (this.#busy = false));
+  }
+
+  async #all(): Promise<void> {
+    await this.#initialise();
+    await this.#liveness();
+    await this.#drains();
+    await this.#tick();
+    const promoted = await promoteReady(this.#options.host);
+    if (promoted !== null) this.#options.log.info({ replica: promoted }, 'learner caught up: it votes now');
+  }
+
+  async #initialise(): Promise<void> {
+    const { host, seedConfig, log } = this.#options;
+    if (host.state.meta.affinityKey === '')
+      await host.proposeOwn({ type: 'cluster.init', affinityKey: randomBytes(affinityKeyBytes).toString('hex') });
+    if (host.revision > 0 || seedConfig === null || seedConfig === undefined || this.#seedRefused) return;
+    try {
+      await host.proposeOwn({ type: 'config.replace', document: seedConfig, ifMatch: 0 });
+      log.info({ revision: host.revision }, 'first configuration of the cluster');
+    } catch (error) {
+      const code = (error as { code?: string }).code;
+      // Only a fault of the document is final; anything else is tried again.
+      if (code !== 'INVALID_CONFIG') throw error;
+      this.#seedRefused = true;
+      log.error(
+        { reason: errorText(error), details: (error as { details?: unknown }).details },
+        'the initial configuration is not valid',
+      );
+    }
+  }
+
+  async #liveness(): Promise<void> {
+    const { host } = this.#options;
+    const { peers, linked } = host.status();
+    const silentMs = new Map(peers.map((peer) => [peer.id, peer.silentMs]));
+    const items: { id: string; alive: boolean }[] = [];
+    for (const [id, row] of host.state.members.entries()) {
+      const silence = silentMs.get(row.replica);
+      const alive =
+        id === host.nodeId ||
+        (silence !== undefined && (silence < livenessTimeoutMs || recentlyLinked(linked, row.replica, silence)));
+      if (alive !== row.alive) items.push({ id, alive });
+    }
+    if (items.length > 0) await host.proposeOwn({ type: 'member.liveness', items });
+  }
+
+  async #drains(): Promise<void> {
+    const { host, peers, self } = this.#options;
+    for (const [id, row] of host.state.drains.entries()) {
+      const view = id === host.nodeId ? self() : peers.view(id);
+      const alive = host.state.members.get(id)?.alive === true;
+      const step = drainStep(row, host.state.meta.logTimeMs, { ...view, alive });
+      if (step !== null) await host.proposeOwn({ type: 'drain.phase', id, ...step });
+    }
+  }
+
+  async #tick(): Promise<void> {
+    const nowMs = performance.now();
+    if (nowMs - this.#lastTickMs < leaderTickMs) return;
+    this.#lastTickMs = nowMs;
+    await this.#options.host.proposeOwn({ type: 'tick' });
+  }
+}
+
+/** A connection that stands outweighs a figure of silence that was never set (a member that just came). */
+function recentlyLinked(linked: readonly string[], replica: string, silentMs: number): boolean {
+  return silentMs === Infinity && linked.some((link) => link === replica || nameOf(link) === replica);
+}

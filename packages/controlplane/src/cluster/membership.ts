@@ -1,0 +1,112 @@
+/**
+ * Members coming and going: joining as a learner, promotion when caught up, removal with the interlock on quorum. The
+ * order of the two records matters: a member's address is announced before it enters the consensus group and forgotten
+ * after it left, so that the leader can always reach whom it counts on.
+ */
+import { randomBytes } from 'node:crypto';
+import type { ConfState } from '@flotilla/raft';
+import { FlotillaError } from '@flotilla/shared';
+import { featureLevel, incarnationBytes, promotionLagMax, proposalTimeoutMs } from '../limits.ts';
+import { type ClusterHost, nameOf } from './host.ts';
+
+export interface JoinRequest {
+  readonly id: string;
+  readonly raft: string;
+  readonly api: string;
+  /** Drawn by the joining node's disk; drawn here where it is not given. */
+  readonly replica?: string | undefined;
+  readonly version?: string | undefined;
+}
+
+export interface JoinAnswer {
+  readonly clusterId: string;
+  readonly clusterName: string;
+  readonly replica: string;
+  readonly members: readonly { readonly id: string; readonly replica: string; readonly raft: string }[];
+  readonly revision: number;
+}
+
+const NO_CONTEXT = new Uint8Array(0);
+
+/** A fresh identity for a node on a fresh disk. */
+export function newReplicaId(id: string): string {
+  return `${id}#${randomBytes(incarnationBytes).toString('hex')}`;
+}
+
+/** Takes a node in as a learner. Safe to repeat with the same replica. */
+export async function join(host: ClusterHost, request: JoinRequest, clusterName: string): Promise<JoinAnswer> {
+  const replica = request.replica ?? newReplicaId(request.id);
+  if (nameOf(replica) !== request.id)
+    throw new FlotillaError('BAD_REQUEST', `replica ${replica} does not belong to ${request.id}`);
+  const conf = host.status().conf;
+  const namesake = replicasOf(conf).find((other) => nameOf(other) === request.id);
+  if (namesake !== undefined && namesake !== replica)
+    throw new FlotillaError('CONFLICT', `${request.id} is a member already, with another disk (${namesake})`, {
+      hint: `If that disk is lost, remove the member first: flotilla delete member ${request.id}. If not, choose another id.`,
+    });
+  const { raft, api, id } = request;
+  const version = request.version ?? '';
+  await host.proposeOwn({ type: 'member.announce', id, replica, raft, api, version, featureLevel });
+  if (namesake === undefined) await change(host, [{ op: 'add-learner', id: replica }]);
+  const members = [...host.state.members.entries()].map(([, row]) => ({
+    id: row.id,
+    replica: row.replica,
+    raft: row.raft,
+  }));
+  return { clusterId: host.raft.clusterId, clusterName, replica, members, revision: host.revision };
+}
+
+/** Removes a member from the group, then from the list. */
+export async function remove(host: ClusterHost, id: string, force: boolean): Promise<void> {
+  const { conf } = host.status();
+  const replicas = replicasOf(conf).filter((replica) => nameOf(replica) === id);
+  if (replicas.length === 0 && !host.state.members.has(id))
+    throw new FlotillaError('NOT_FOUND', `${id} is not a member`);
+  if (!force) refuseQuorumLoss(host, conf, id);
+  if (replicas.length > 0)
+    await change(
+      host,
+      replicas.map((replica) => ({ op: 'remove' as const, id: replica })),
+    );
+  if (host.state.members.has(id)) await host.proposeOwn({ type: 'member.remove', id });
+}
+
+/** Leader's duty: learners that caught up get their vote. One at a time. */
+export async function promoteReady(host: ClusterHost): Promise<string | null> {
+  const { conf, confPending, peers, lastIndex } = host.status();
+  if (confPending || conf.learners.length === 0) return null;
+  const ready = peers.find(
+    ({ id, voter, match, silentMs, state }) =>
+      !voter &&
+      conf.learners.includes(id) &&
+      state === 'replicate' &&
+      silentMs < promotionSilenceMs &&
+      lastIndex - match <= promotionLagMax,
+  );
+  if (ready === undefined) return null;
+  await change(host, [{ op: 'add-voter', id: ready.id }]);
+  return ready.id;
+}
+
+const promotionSilenceMs = 1_000;
+
+export function replicasOf(conf: ConfState): string[] {
+  return [...new Set([...conf.voters, ...conf.votersOutgoing, ...conf.learners, ...conf.learnersNext])];
+}
+
+function refuseQuorumLoss(host: ClusterHost, conf: ConfState, id: string): void {
+  const rest = conf.voters.filter((voter) => nameOf(voter) !== id);
+  if (rest.length === conf.voters.length) return;
+  const alive = rest.filter((voter) => host.state.members.get(nameOf(voter))?.alive === true);
+  if (rest.length === 0 || alive.length <= rest.length / 2)
+    throw new FlotillaError('CONFLICT', `without ${id} only ${alive.length} of ${rest.length} voters would be alive`, {
+      hint: 'Bring other members back first, or say ?force=true.',
+    });
+}
+
+async function change(
+  host: ClusterHost,
+  steps: readonly { readonly op: 'add-voter' | 'add-learner' | 'remove'; readonly id: string }[],
+): Promise<void> {
+  await host.raft.changeMembership({ steps, context: NO_CONTEXT }, { timeoutMs: proposalTimeoutMs });
+}

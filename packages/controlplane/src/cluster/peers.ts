@@ -1,0 +1,137 @@
+/**
+ * What the other nodes say of themselves: whether they are ready and which revision their proxy threads serve. Asked over
+ * their own `GET /ready`, which needs no token; kept out of the log because it is a view, not a decision.
+ *
+ * The simplest thing that is robust: an answer is at most a second old, one that cannot be had counts as not ready, and a
+ * caller that waits for all nodes polls faster for as long as it waits.
+ */
+import { Agent as HttpAgent, get as httpGet, type IncomingMessage } from 'node:http';
+import { Agent as HttpsAgent, get as httpsGet } from 'node:https';
+import { peerPollFastMs, peerPollMs, peerPollTimeoutMs } from '../limits.ts';
+
+export interface PeerView {
+  readonly reachable: boolean;
+  readonly ready: boolean;
+  readonly activeRevision: number;
+  readonly appliedIndex: number;
+  readonly connections: number;
+  readonly drained: boolean;
+  readonly reasons: readonly string[];
+}
+
+export interface PeerAddressBook {
+  /** Other members with an API address. */
+  (): readonly { readonly id: string; readonly api: string }[];
+}
+
+const UNREACHABLE: PeerView = {
+  reachable: false,
+  ready: false,
+  activeRevision: 0,
+  appliedIndex: 0,
+  connections: 0,
+  drained: false,
+  reasons: ['does not answer'],
+};
+const ANSWER_MAX_BYTES = 65_536;
+
+export class Peers {
+  readonly #others: PeerAddressBook;
+  readonly #views = new Map<string, PeerView>();
+  readonly #agent: HttpAgent | HttpsAgent;
+  readonly #get: typeof httpGet;
+  readonly #timer: NodeJS.Timeout;
+  /** One question at a time per peer; who comes meanwhile shares its answer. */
+  readonly #asking = new Map<string, Promise<PeerView>>();
+  #closed = false;
+
+  /** `tls`: the nodes' API speaks https; a CA to check it with, or null to encrypt without checking. */
+  constructor(others: PeerAddressBook, tls: { readonly caPem: string | null } | null) {
+    this.#others = others;
+    const shared = { keepAlive: true, maxSockets: 4 };
+    if (tls === null) {
+      this.#agent = new HttpAgent(shared);
+      this.#get = httpGet;
+    } else {
+      const check = tls.caPem === null ? { rejectUnauthorized: false } : { ca: tls.caPem };
+      this.#agent = new HttpsAgent({ ...shared, ...check });
+      this.#get = httpsGet as typeof httpGet;
+    }
+    this.#timer = setInterval(() => void this.refresh(), peerPollMs);
+    this.#timer.unref();
+  }
+
+  /** The newest answer of a node. */
+  view(id: string): PeerView {
+    return this.#views.get(id) ?? UNREACHABLE;
+  }
+
+  async refresh(): Promise<void> {
+    const others = this.#others();
+    for (const id of this.#views.keys()) if (!others.some((other) => other.id === id)) this.#views.delete(id);
+    await Promise.all(others.map((other) => this.#ask(other)));
+  }
+
+  /** Resolves with the ids that do not serve `revision` when the time is over; empty: all do. */
+  async whenAllActive(revision: number, isNeeded: (id: string) => boolean, deadlineMs: number): Promise<string[]> {
+    for (;;) {
+      const others = this.#others().filter(({ id }) => isNeeded(id));
+      const behind = others.filter(({ id }) => this.view(id).activeRevision < revision);
+      if (behind.length === 0) return [];
+      if (this.#closed || performance.now() >= deadlineMs) return behind.map(({ id }) => id);
+      await Promise.all([...behind.map((other) => this.#ask(other)), pause(peerPollFastMs)]);
+    }
+  }
+
+  close(): void {
+    this.#closed = true;
+    clearInterval(this.#timer);
+    this.#agent.destroy();
+  }
+
+  #ask(other: { readonly id: string; readonly api: string }): Promise<PeerView> {
+    const asked = this.#asking.get(other.id);
+    if (asked !== undefined) return asked;
+    const answer = this.#fetch(other.api).then((view) => {
+      this.#asking.delete(other.id);
+      this.#views.set(other.id, view);
+      return view;
+    });
+    this.#asking.set(other.id, answer);
+    return answer;
+  }
+
+  #fetch(api: string): Promise<PeerView> {
+    return new Promise((resolve) => {
+      const scheme = this.#agent instanceof HttpsAgent ? 'https' : 'http';
+      const request = this.#get(
+        `${scheme}://${api}/ready`,
+        { agent: this.#agent, signal: AbortSignal.timeout(peerPollTimeoutMs) },
+        (response) => readView(response).then(resolve, () => resolve(UNREACHABLE)),
+      );
+      request.on('error', () => resolve(UNREACHABLE));
+    });
+  }
+}
+
+async function readView(response: IncomingMessage): Promise<PeerView> {
+  let text = '';
+  for await (const chunk of response.setEncoding('utf8') as AsyncIterable<string>) {
+    text += chunk;
+    if (text.length > ANSWER_MAX_BYTES) throw new Error('answer too large');
+  }
+  const body = JSON.parse(text) as Partial<PeerView>;
+  return {
+    reachable: true,
+    ready: body.ready === true,
+    activeRevision: Number(body.activeRevision ?? 0),
+    appliedIndex: Number(body.appliedIndex ?? 0),
+    connections: Number(body.connections ?? 0),
+    drained: body.drained === true,
+    reasons: body.reasons ?? [],
+  };
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => void setTimeout(resolve, ms));
+}

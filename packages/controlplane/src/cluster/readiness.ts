@@ -1,0 +1,56 @@
+/**
+ * Whether this node should get traffic, and if not why not, in words. A pure question over what the parts say; the only
+ * memory is what must have happened once since the start.
+ */
+import type { PeerView } from './peers.ts';
+
+export interface ReadinessFacts {
+  /** The state was restored and is being served; false while the store opens or the cluster forms. */
+  readonly loaded: boolean;
+  readonly loadingReason: string;
+  /** Linearizable once since the start. */
+  readonly caughtUp: boolean;
+  readonly listenerFaults: readonly string[];
+  /** Probed pools whose backends have no verdict yet, as `pool/backend`. */
+  readonly unknownBackends: readonly string[];
+  readonly draining: boolean;
+  readonly isolated: boolean;
+  readonly quorum: boolean;
+  readonly readyWithoutQuorum: boolean;
+  readonly stopping: boolean;
+  readonly quarantined: boolean;
+}
+
+export interface ReadyView extends Pick<PeerView, 'activeRevision' | 'appliedIndex' | 'connections' | 'drained'> {
+  readonly ready: boolean;
+  readonly reasons: readonly string[];
+  /** Serves what it last knew: there is no quorum to ask. */
+  readonly stale: boolean;
+  /** False while the cluster has no configuration at all: ready, but with nothing to serve. */
+  readonly configured: boolean;
+}
+
+export class Readiness {
+  /** First verdicts were known once: a backend that is added later must not take the whole node out. */
+  #verdictsKnown = false;
+
+  reasons(facts: ReadinessFacts): string[] {
+    if (facts.stopping) return ['stopping'];
+    if (!facts.loaded) return [facts.loadingReason];
+    if (facts.unknownBackends.length === 0 && facts.caughtUp) this.#verdictsKnown = true;
+    const reasons: string[] = [];
+    if (facts.quarantined) reasons.push('quarantined: its state differs from that of the other nodes');
+    if (!facts.caughtUp) reasons.push('has not caught up with the cluster since it started');
+    else if (!this.#verdictsKnown) reasons.push(`first health verdicts are missing: ${summary(facts.unknownBackends)}`);
+    reasons.push(...facts.listenerFaults);
+    if (facts.draining) reasons.push('draining');
+    if (facts.isolated) reasons.push('isolated: alone in seeing most backends down');
+    if (!facts.quorum && !facts.readyWithoutQuorum) reasons.push('no quorum');
+    return reasons;
+  }
+}
+
+function summary(names: readonly string[]): string {
+  const shown = names.slice(0, 3).join(', ');
+  return names.length > 3 ? `${shown} and ${names.length - 3} more` : shown;
+}

@@ -1,0 +1,183 @@
+/**
+ * This node as a member of its cluster: from the moment its store is open until it stops. Wires the raft node and the
+ * state machine to what follows them: publishing, probes, duties, watchers.
+ */
+import type { Index } from '@flotilla/raft';
+import { errorText, type RoutingSnapshot } from '@flotilla/shared';
+import type { Logger } from '@flotilla/shared/runtime';
+import type { WatchHub } from '../api/watch-hub.ts';
+import { Observer } from '../health/observer.ts';
+import { Overlay } from '../health/overlay.ts';
+import type { Prober } from '../health/prober.ts';
+import { outlierRepeatMs } from '../limits.ts';
+import type { ControlSettings } from '../ports.ts';
+import { Feed } from '../publish/feed.ts';
+import type { Publisher } from '../publish/publisher.ts';
+import type { Changes } from '../state/index.ts';
+import { peerAddresses } from './address-book.ts';
+import type { Opened } from './boot.ts';
+import { announceChanges } from './changes.ts';
+import { OwnDrain } from './drain.ts';
+import { ClusterHost, nameOf } from './host.ts';
+import { LeaderDuties } from './leader-duties.ts';
+import { NodeDuties } from './node-duties.ts';
+import type { NodeCall } from './node-call.ts';
+import { Peers } from './peers.ts';
+import type { ReadyView } from './readiness.ts';
+
+/** What the session asks about the node that it belongs to. */
+export interface OwnView {
+  ready(): ReadyView;
+  /** Open client connections. */
+  readonly connections: number;
+  readonly nodeTls: NodeCall['tls'];
+}
+
+export interface SessionOptions extends Opened {
+  readonly settings: ControlSettings;
+  readonly api: string;
+  readonly log: Logger;
+  readonly publisher: Publisher;
+  readonly prober: Prober;
+  readonly watch: WatchHub;
+  readonly own: OwnView;
+  readonly onSnapshot: (snapshot: RoutingSnapshot) => void;
+  readonly onHalt: (error: unknown) => void;
+}
+
+export class Session {
+  readonly host: ClusterHost;
+  readonly feed: Feed;
+  readonly peers: Peers;
+  readonly observer: Observer;
+  readonly duties: NodeDuties;
+  /** This node's state differs from the others': it must not be believed. */
+  quarantined = false;
+  readonly #options: SessionOptions;
+  readonly #leaderDuties: LeaderDuties;
+  readonly #overlay: Overlay;
+  readonly #ownDrain: OwnDrain;
+  readonly #outliers = new Map<string, number>();
+  /** What was committed for certain when this node started. */
+  readonly #recoveredCommit: Index;
+
+  constructor(options: SessionOptions) {
+    this.#options = options;
+    const { raft, machine, settings, api, raftAddress, log, publisher, prober, own } = options;
+    this.#recoveredCommit = options.recovered.hard.commit;
+    const host = (this.host = new ClusterHost(raft, machine, settings.nodeId));
+    this.feed = new Feed(() => machine.state, publisher, options.onSnapshot);
+    this.peers = new Peers(() => this.#others(), own.nodeTls);
+    this.#overlay = new Overlay(prober, publisher);
+    this.#ownDrain = new OwnDrain(publisher);
+    this.observer = new Observer({
+      prober,
+      propose: (observations) =>
+        host.proposeOwn({ type: 'observe', node: settings.nodeId, incarnation: host.incarnation, observations }),
+      quiet: () => host.status().leader === null || !host.state.members.has(settings.nodeId),
+    });
+    const ready = () => own.ready();
+    const onRound = (): void => this.#overlay.update(host.status().quorum, performance.now());
+    this.duties = new NodeDuties({ host, raft: raftAddress, api, version: settings.version, ready, log, onRound });
+    const self = () => ({ connections: own.connections, drained: publisher.drained });
+    this.#leaderDuties = new LeaderDuties({ host, peers: this.peers, self, seedConfig: settings.seedConfig, log });
+    this.#subscribe();
+  }
+
+  async open(): Promise<void> {
+    const { raft } = this.host;
+    this.#connect();
+    await raft.open();
+    this.#connect();
+    this.#options.watch.reset(this.host.state.meta.index);
+    this.#openFeed();
+    this.observer.start();
+    this.duties.run();
+  }
+
+  /** A proxy thread saw a backend fail again and again; the cluster decides what that means. */
+  outlier(pool: string, backend: string): void {
+    const key = `${pool}/${backend}`;
+    const nowMs = performance.now();
+    if (nowMs - (this.#outliers.get(key) ?? -Infinity) < outlierRepeatMs) return;
+    this.#outliers.set(key, nowMs);
+    const { host } = this;
+    host.proposeOwn({ type: 'outlier.propose', pool, backend, node: host.nodeId }).catch((error: unknown) => {
+      this.#options.log.debug({ pool, backend, reason: errorText(error) }, 'ejection not decided');
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#leaderDuties.close();
+    this.duties.close();
+    this.observer.close();
+    this.peers.close();
+    await this.host.raft.close();
+  }
+
+  #subscribe(): void {
+    const { raft, machine } = this.host;
+    const { watch, log, onHalt } = this.#options;
+    machine.onChanges((index, changes) => this.#changed(index, changes));
+    machine.onRestored(() => {
+      watch.reset(machine.state.meta.index);
+      this.feed.replaced();
+      this.#connect();
+      this.#followOwnDrain();
+      this.observer.repeatAll();
+    });
+    raft.on('applied', (index) => {
+      this.host.noteApplied(index);
+      this.#openFeed();
+    });
+    raft.on('conf', () => this.#connect());
+    raft.on('role', ({ leader, term }) => {
+      const index = machine.state.meta.index;
+      const id = leader === null ? null : nameOf(leader);
+      watch.publish({ index, type: 'leader', data: { id, term } });
+      if (leader !== null) this.duties.run();
+      this.#leaderDuties.run();
+    });
+    raft.on('diverged', (divergence) => {
+      log.error({ ...divergence }, 'states differ at the same index');
+      if (divergence.replica === raft.replica) this.quarantined = true;
+    });
+    raft.on('halt', (error) => onHalt(error));
+  }
+
+  #changed(index: Index, changes: Changes): void {
+    const { watch } = this.#options;
+    this.feed.changed(changes);
+    announceChanges(watch, this.host.state, index, changes);
+    if (changes.members.length > 0) this.#connect();
+    if (changes.drains.includes(this.host.nodeId)) this.#followOwnDrain();
+    if (changes.drains.length + changes.members.length + changes.isolated.length + changes.verdicts.length > 0)
+      this.duties.run();
+    // A backend that came back into the configuration starts without observations.
+    if (changes.config) this.observer.repeatAll();
+  }
+
+  #openFeed(): void {
+    if (!this.feed.opened && this.host.state.meta.index >= this.#recoveredCommit) {
+      this.feed.open();
+      this.#followOwnDrain();
+      this.duties.run();
+    }
+  }
+
+  #followOwnDrain(): void {
+    const { state, nodeId } = this.host;
+    if (this.feed.opened) this.#ownDrain.follow(state.drains.get(nodeId), state.meta.logTimeMs);
+  }
+
+  #others(): { id: string; api: string }[] {
+    const { state, nodeId } = this.host;
+    return [...state.members.entries()].flatMap(([id, { api }]) => (id === nodeId || api === '' ? [] : [{ id, api }]));
+  }
+
+  #connect(): void {
+    const { told, settings } = this.#options;
+    const { raft, state } = this.host;
+    raft.setPeers(peerAddresses({ conf: raft.status().conf, state, told, peers: settings.peers }));
+  }
+}

@@ -1,0 +1,177 @@
+/**
+ * The control thread: opens what it needs in order, wires the parts to one another, and closes them in reverse. The parts
+ * know nothing of each other but what they are given here.
+ *
+ * The API listens first. Everything that may take long (opening the store, forming or joining the cluster) happens behind
+ * it and shows in /ready; what this node has on its own disk is served as soon as it is read, whoever else is there.
+ */
+import type { MessagePort } from 'node:worker_threads';
+import { errorText, EXIT, type RoutingSnapshot } from '@flotilla/shared';
+import type { Logger } from '@flotilla/shared/runtime';
+import type { FastifyInstance } from 'fastify';
+import { createServer } from './api/server.ts';
+import { routes } from './api/routes/index.ts';
+import { WatchHub } from './api/watch-hub.ts';
+import { Boot } from './cluster/boot.ts';
+import { Session } from './cluster/session.ts';
+import { formatHostPort } from './cluster/address-book.ts';
+import { NodeContext } from './node-context.ts';
+import { Prober } from './health/prober.ts';
+import { probeTargets } from './health/target.ts';
+import { apiCloseMs } from './limits.ts';
+import { ControlMetrics } from './metrics.ts';
+import type { ControlHandle, ControlLinks, ControlSettings, HostPort } from './ports.ts';
+import { Publisher } from './publish/publisher.ts';
+
+export async function startControl(
+  settings: ControlSettings,
+  links: ControlLinks,
+  log: Logger,
+): Promise<ControlHandle> {
+  const control = new Control(settings, links, log);
+  await control.start();
+  return control;
+}
+
+class Control implements ControlHandle {
+  readonly #settings: ControlSettings;
+  readonly #links: ControlLinks;
+  readonly #log: Logger;
+  readonly #metrics = new ControlMetrics();
+  readonly #watch = new WatchHub();
+  readonly #publisher: Publisher;
+  readonly #prober: Prober;
+  readonly #context: NodeContext;
+  readonly #boot: Boot;
+  #session: Session | null = null;
+  #server: FastifyInstance | null = null;
+  #opening: Promise<void> = Promise.resolve();
+  #closed: Promise<void> | null = null;
+  #apiUrl = '';
+
+  constructor(settings: ControlSettings, links: ControlLinks, log: Logger) {
+    this.#settings = settings;
+    this.#links = links;
+    this.#log = log;
+    this.#publisher = new Publisher(() => this.#session?.feed.current() ?? null, {
+      onListener: (threadId, report) => {
+        if (!report.bound) log.error({ threadId, ...report }, 'a listener could not be bound');
+        this.#session?.duties.run();
+      },
+      onOutlier: (pool, backend) => this.#session?.outlier(pool, backend),
+      onPropagated: (seconds) => this.#metrics.propagated(seconds),
+      onAccessLog: (lines) => {
+        for (const line of lines) log.info({ access: JSON.parse(line) as unknown }, 'access');
+      },
+    });
+    this.#prober = new Prober({
+      onOpinion: (opinion) => this.#session?.observer.note(opinion),
+      onProbe: (pool, seconds) => this.#metrics.probed(pool, seconds),
+    });
+    this.#boot = new Boot(settings, log, this.#metrics.raft);
+    this.#context = new NodeContext({
+      settings,
+      memory: links.memory,
+      publisher: this.#publisher,
+      metrics: this.#metrics,
+      watch: this.#watch,
+      session: () => this.#session,
+      progress: () => this.#boot.progress,
+    });
+  }
+
+  get apiUrl(): string {
+    return this.#apiUrl;
+  }
+
+  get raftAddress(): HostPort {
+    return this.#boot.raftAddress;
+  }
+
+  async start(): Promise<void> {
+    for (const { threadId, port } of this.#links.proxyPorts) this.addProxyPort(threadId, port);
+    const { apiListen, apiTls, tokens, version } = this.#settings;
+    const onInternalError = (error: unknown, request: object): void =>
+      this.#log.error({ err: error, ...request }, 'the API met an unexpected error');
+    this.#server = await createServer({ tokens, tls: apiTls, version, onInternalError }, (app) =>
+      routes(app, this.#context),
+    );
+    await this.#server.listen({ host: apiListen.host, port: apiListen.port });
+    const bound = this.#server.addresses()[0];
+    const address = { host: apiListen.host, port: typeof bound === 'object' ? bound.port : apiListen.port };
+    this.#apiUrl = `${apiTls === null ? 'http' : 'https'}://${formatHostPort(address)}`;
+    this.#log.info({ api: this.#apiUrl }, 'the API listens');
+    this.#opening = this.#open(formatHostPort(this.#settings.apiAdvertise ?? address)).catch((error: unknown) =>
+      this.#fatal(error),
+    );
+  }
+
+  addProxyPort(threadId: number, port: MessagePort): void {
+    this.#publisher.addPort(threadId, port);
+  }
+
+  close(options: { readonly deadlineMs: number }): Promise<void> {
+    this.#closed ??= this.#close(options.deadlineMs);
+    return this.#closed;
+  }
+
+  async #open(api: string): Promise<void> {
+    const opened = await this.#boot.open(api);
+    // Closed meanwhile: nothing was started that would have to be stopped, except the store.
+    if (opened === null) return;
+    this.#session = new Session({
+      ...opened,
+      api,
+      settings: this.#settings,
+      log: this.#log,
+      publisher: this.#publisher,
+      prober: this.#prober,
+      watch: this.#watch,
+      own: this.#context,
+      onSnapshot: (snapshot: RoutingSnapshot) => this.#prober.setTargets(probeTargets(snapshot)),
+      onHalt: (error: unknown) => this.#fatal(error),
+    });
+    await this.#session.open();
+    this.#log.info({ replica: this.#session.host.raft.replica }, 'member of the cluster');
+  }
+
+  #fatal(error: unknown): void {
+    if (this.#closed !== null) return;
+    const code = (error as { code?: string } | null)?.code ?? '';
+    const exitCode = EXIT_CODES[code] ?? EXIT.internal;
+    this.#log.fatal({ err: error }, 'the control thread cannot go on');
+    this.#links.onFatal?.(exitCode, errorText(error));
+  }
+
+  async #close(deadlineMs: number): Promise<void> {
+    const timer = new Promise<void>((resolve) => void setTimeout(resolve, deadlineMs).unref());
+    await Promise.race([this.#closeAll(), timer]);
+  }
+
+  async #closeAll(): Promise<void> {
+    this.#context.stopping = true;
+    this.#boot.abort();
+    await this.#opening;
+    await this.#session?.close();
+    this.#prober.close();
+    const server = this.#server;
+    if (server !== null) await Promise.race([server.close(), pause(apiCloseMs)]);
+    this.#context.close();
+    this.#publisher.close();
+    this.#metrics.close();
+  }
+}
+
+/** Other codes are bugs or surprises: a new control thread may do better. */
+const EXIT_CODES: Readonly<Record<string, number>> = {
+  DISK: EXIT.disk,
+  DAMAGED: EXIT.disk,
+  EADDRINUSE: EXIT.unavailable,
+  EADDRNOTAVAIL: EXIT.unavailable,
+  EACCES: EXIT.unavailable,
+  WRONG_CLUSTER: EXIT.configuration,
+};
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => void setTimeout(resolve, ms).unref());
+}

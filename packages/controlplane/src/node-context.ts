@@ -1,0 +1,254 @@
+/**
+ * What the API asks of this node, answered from the parts. Readiness and status never wait for anybody.
+ */
+import { FlotillaError, type SharedMemory } from '@flotilla/shared';
+import type { ApiContext, Wait } from './api/context.ts';
+import type { WatchHub } from './api/watch-hub.ts';
+import { parseHostPort } from './cluster/address-book.ts';
+import { type ClusterHost, nameOf } from './cluster/host.ts';
+import { join, type JoinAnswer, type JoinRequest, remove } from './cluster/membership.ts';
+import { callNode, type NodeCall } from './cluster/node-call.ts';
+import { Readiness, type ReadyView } from './cluster/readiness.ts';
+import type { Session } from './cluster/session.ts';
+import { finite, leaderView, memberViews, type MemberView, ownRole, type StatusView } from './cluster/views.ts';
+import { collectTimeoutMs, shareSampleMs, transferTimeoutMs } from './limits.ts';
+import type { ControlMetrics, RaftFigures } from './metrics.ts';
+import type { ControlSettings } from './ports.ts';
+import { backendFamilies } from './publish/backend-families.ts';
+import { trafficFamilies } from './publish/exposition.ts';
+import type { Publisher } from './publish/publisher.ts';
+import { Shares } from './publish/shares.ts';
+import { isIsolated, readSettings, unknownBackends } from './state/index.ts';
+
+export interface NodeContextOptions {
+  readonly settings: ControlSettings;
+  readonly memory: SharedMemory;
+  readonly publisher: Publisher;
+  readonly metrics: ControlMetrics;
+  readonly watch: WatchHub;
+  readonly session: () => Session | null;
+  /** What the start waits for. */
+  readonly progress: () => string;
+}
+
+export class NodeContext implements ApiContext {
+  readonly nodeId: string;
+  readonly version: string;
+  readonly watch: WatchHub;
+  stopping = false;
+  readonly #options: NodeContextOptions;
+  readonly #readiness = new Readiness();
+  readonly #startedAt = new Date().toISOString();
+  readonly #startedMs = performance.now();
+  readonly #open: Int32Array;
+  readonly #shares = new Shares();
+  readonly #timer: NodeJS.Timeout;
+
+  constructor(options: NodeContextOptions) {
+    this.#options = options;
+    this.nodeId = options.settings.nodeId;
+    this.version = options.settings.version;
+    this.watch = options.watch;
+    this.#open = new Int32Array(options.memory.connections);
+    this.#timer = setInterval(() => void this.#sampleShares(), shareSampleMs);
+    this.#timer.unref();
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+  }
+
+  /** How the nodes' APIs are spoken to. */
+  get nodeTls(): NodeCall['tls'] {
+    const { apiTls, raftTls } = this.#options.settings;
+    return apiTls === null ? null : { caPem: raftTls?.caPem ?? null };
+  }
+
+  /** Open client connections of this node. */
+  get connections(): number {
+    let sum = 0;
+    for (const { id } of this.#options.publisher.threads) sum += this.#connectionsOf(id);
+    return sum;
+  }
+
+  host(): ClusterHost {
+    const session = this.#options.session();
+    if (this.stopping) throw new FlotillaError('STOPPING', 'this node is stopping');
+    if (session === null)
+      throw new FlotillaError('NO_LEADER', `this node has no cluster yet: ${this.#options.progress()}`);
+    return session.host;
+  }
+
+  ready(): ReadyView {
+    const { publisher } = this.#options;
+    const session = this.#options.session();
+    const view = { connections: this.connections, drained: publisher.drained };
+    const loaded = session?.feed.opened === true;
+    if (session === null || !loaded) {
+      const reasons = [this.stopping ? 'stopping' : this.#options.progress()];
+      return { ready: false, reasons, stale: true, configured: false, activeRevision: 0, appliedIndex: 0, ...view };
+    }
+    const { state, nodeId } = session.host;
+    const { quorum } = session.host.status();
+    const snapshot = session.feed.current();
+    const reasons = this.#readiness.reasons({
+      loaded,
+      loadingReason: '',
+      caughtUp: session.duties.caughtUp,
+      listenerFaults: publisher.listenerFaults(snapshot),
+      unknownBackends: unknownBackends(state),
+      draining: state.drains.has(nodeId),
+      isolated: isIsolated(state, nodeId),
+      quorum,
+      readyWithoutQuorum: readSettings(state).readyWithoutQuorum,
+      stopping: this.stopping,
+      quarantined: session.quarantined,
+    });
+    return {
+      ready: reasons.length === 0,
+      reasons,
+      stale: !quorum,
+      configured: state.meta.revision > 0,
+      activeRevision: Math.min(publisher.activeRevision, state.meta.revision),
+      appliedIndex: state.meta.index,
+      ...view,
+    };
+  }
+
+  status(): StatusView {
+    const { settings, publisher, metrics } = this.#options;
+    const session = this.#options.session();
+    const host = session?.host;
+    const raft = host?.status();
+    const { ready, reasons } = this.ready();
+    return {
+      node: {
+        id: this.nodeId,
+        incarnation: host?.incarnation ?? '',
+        version: this.version,
+        startedAt: this.#startedAt,
+      },
+      clusterName: settings.clusterName,
+      role: raft === undefined ? 'follower' : ownRole(raft),
+      term: raft?.term ?? 0,
+      leader: leaderView(raft?.leader ?? null, this.apiOf(raft?.leader ?? null)),
+      quorum: raft?.quorum ?? false,
+      commitIndex: raft?.commit ?? 0,
+      appliedIndex: host?.state.meta.index ?? 0,
+      revision: host?.revision ?? 0,
+      digest: host?.machine.digest() ?? '',
+      staleMs: finite(raft?.staleMs),
+      draining: host?.state.drains.has(this.nodeId) ?? false,
+      ready,
+      reasons,
+      proxyThreads: publisher.threads.map(({ id, activeRevision }) => ({
+        id,
+        activeRevision,
+        connections: this.#connectionsOf(id),
+      })),
+      eventLoopDelayMs: metrics.eventLoopDelayMs,
+      uptimeMs: Math.round(performance.now() - this.#startedMs),
+    };
+  }
+
+  members(): MemberView[] {
+    const session = this.#options.session();
+    if (session === null) return [];
+    const { state } = session.host;
+    const peer = (id: string) => session.peers.view(id);
+    return memberViews({ state, status: session.host.status(), peer, self: this.ready() });
+  }
+
+  apiOf(replica: string | null): string {
+    if (replica === null) return '';
+    return this.#options.session()?.host.state.members.get(nameOf(replica))?.api ?? '';
+  }
+
+  async metrics(): Promise<string> {
+    const { publisher, metrics, memory } = this.#options;
+    const stats = await publisher.collect(collectTimeoutMs);
+    this.#shares.sample(stats, performance.now());
+    const snapshot = this.#options.session()?.feed.current() ?? null;
+    const families = [...trafficFamilies(stats), ...backendFamilies(snapshot, memory, this.#shares)];
+    return metrics.text(this.#figures(), families);
+  }
+
+  async whenServed(revision: number, wait: Wait, timeoutMs: number): Promise<void> {
+    const deadlineMs = performance.now() + timeoutMs;
+    const { publisher } = this.#options;
+    if (publisher.activeRevision < revision && !(await publisher.whenActive(revision, timeoutMs)))
+      throw new FlotillaError('NOT_SERVED', `revision ${revision} is committed; this node does not serve it yet`);
+    if (wait !== 'all') return;
+    const session = this.#options.session();
+    if (session === null) return;
+    const isAlive = (id: string) => session.host.state.members.get(id)?.alive === true;
+    const behind = await session.peers.whenAllActive(revision, isAlive, deadlineMs);
+    if (behind.length > 0)
+      throw new FlotillaError(
+        'NOT_SERVED',
+        `revision ${revision} is committed; not served yet by ${behind.join(', ')}`,
+      );
+  }
+
+  join(request: JoinRequest): Promise<JoinAnswer> {
+    return join(this.host(), request, this.#options.settings.clusterName);
+  }
+
+  remove(id: string, force: boolean): Promise<void> {
+    return remove(this.host(), id, force);
+  }
+
+  /** Only the leader can: another node passes the question on, with its caller's token. */
+  async transferLeadership(to: string | null, authorization: string | null): Promise<string> {
+    const host = this.host();
+    const { leader } = host.status();
+    if (leader === null) throw new FlotillaError('NO_LEADER', 'there is no leader that could hand over');
+    if (leader === host.raft.replica) {
+      const target = to === null ? null : this.#replicaOf(host, to);
+      return nameOf(await host.raft.transferLeadership(target, { timeoutMs: transferTimeoutMs }));
+    }
+    const api = parseHostPort(this.apiOf(leader));
+    if (api === null) throw new FlotillaError('NO_LEADER', 'the address of the leader is not known here yet');
+    const body = to === null ? {} : { to };
+    const answer = await callNode({
+      api,
+      method: 'POST',
+      path: '/v1/leader/transfer',
+      authorization,
+      tls: this.nodeTls,
+      body,
+    });
+    return (answer as { id: string }).id;
+  }
+
+  #replicaOf(host: ClusterHost, id: string): string {
+    const row = host.state.members.get(id);
+    if (row === undefined) throw new FlotillaError('NOT_FOUND', `${id} is not a member`);
+    if (!host.status().conf.voters.includes(row.replica))
+      throw new FlotillaError('CONFLICT', `${id} has no vote and cannot lead`);
+    return row.replica;
+  }
+
+  #connectionsOf(threadId: number): number {
+    return threadId < this.#open.length ? Atomics.load(this.#open, threadId) : 0;
+  }
+
+  async #sampleShares(): Promise<void> {
+    this.#shares.sample(await this.#options.publisher.collect(collectTimeoutMs), performance.now());
+  }
+
+  #figures(): RaftFigures | null {
+    const host = this.#options.session()?.host;
+    if (host === undefined) return null;
+    const { role, leader, term, commit, applied, peers, lastIndex } = host.status();
+    return {
+      isLeader: role === 'leader',
+      hasLeader: leader !== null,
+      term,
+      commitIndex: commit,
+      appliedIndex: applied,
+      peerLags: peers.map(({ id, match }) => [nameOf(id), Math.max(0, lastIndex - match)] as const),
+      revision: host.revision,
+    };
+  }
+}
