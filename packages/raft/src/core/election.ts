@@ -3,7 +3,6 @@
  * still hears it. A leader is left alone by everyone who heard it lately (stickiness), so nobody is deposed by a replica
  * that merely came back.
  */
-import { EntryKind } from './types.ts';
 import type { VoteRequest, VoteResponse } from './messages.ts';
 import { send, sendDurable } from './outbox.ts';
 import { isVoter, membersOf, quorumValue, quorumVote } from './quorum.ts';
@@ -11,7 +10,7 @@ import { broadcastHeartbeat } from './reads.ts';
 import { appendAsLeader } from './replication.ts';
 import { becomeCandidate, becomeFollower, becomeLeader, becomePreCandidate, resetElectionDeadline } from './roles.ts';
 import type { Leadership, RaftState } from './state.ts';
-import type { Index, ReplicaId } from './types.ts';
+import { EntryKind, type Index, type ReplicaId, type Term } from './types.ts';
 
 const NO_DATA = new Uint8Array(0);
 
@@ -55,6 +54,7 @@ function requestVote(s: RaftState, peer: ReplicaId): void {
     lastIndex: s.log.lastIndex,
     lastTerm: s.log.lastTerm,
     transfer: s.campaignTransfer,
+    ...knownCommit(s),
   };
   // A real candidacy is a vote for oneself; it must be on disk before anybody hears of it.
   if (pre) send(s, peer, request);
@@ -67,6 +67,22 @@ export function repeatVoteRequest(s: RaftState, peer: ReplicaId): void {
   if (asking && isVoter(s.conf, peer) && !s.votes.has(peer)) requestVote(s, peer);
 }
 
+function knownCommit(s: RaftState): { readonly commit?: Index; readonly commitTerm?: Term } {
+  const commitTerm = s.log.termAt(s.commit);
+  return commitTerm === undefined || s.commit === 0 ? {} : { commit: s.commit, commitTerm };
+}
+
+/** What is committed stays so in every term: take it from anyone, if we have that very entry (raft-rs does the same). */
+export function learnCommit(s: RaftState, { commit = 0, commitTerm = 0 }: VoteRequest | VoteResponse): void {
+  if (s.leading !== null || commit <= s.commit || s.log.termAt(commit) !== commitTerm) return;
+  const changes = hasConfBetween(s, s.commit, commit);
+  s.commit = commit;
+  if (!changes || s.role === 'follower') return;
+  // Those we asked may not be those who decide any more: ask again.
+  becomeFollower(s, s.term, null);
+  retrySoon(s);
+}
+
 /** A leader in office, heard lately, is not to be deposed. */
 export function inLease(s: RaftState): boolean {
   if (s.leading !== null) return true;
@@ -75,17 +91,18 @@ export function inLease(s: RaftState): boolean {
 
 /** The term is already adopted where the request is a real one. */
 export function handleVoteRequest(s: RaftState, from: ReplicaId, message: VoteRequest): void {
+  learnCommit(s, message);
   if (!s.mayVote) return;
   const free = s.vote === from || (s.vote === null && s.leader === null) || (message.pre && message.term > s.term);
   const granted = free && message.term >= s.term && s.log.isUpToDate(message.lastIndex, message.lastTerm);
   if (message.pre) return answerPreVote(s, from, message, granted);
   if (!granted) {
-    send(s, from, { type: 'vote-response', term: s.term, pre: false, granted: false });
+    send(s, from, { type: 'vote-response', term: s.term, pre: false, granted: false, ...knownCommit(s) });
     return;
   }
   s.vote = from;
   resetElectionDeadline(s);
-  sendDurable(s, from, { type: 'vote-response', term: s.term, pre: false, granted: true });
+  sendDurable(s, from, { type: 'vote-response', term: s.term, pre: false, granted: true, ...knownCommit(s) });
 }
 
 /** A pre-vote binds nobody, so it waits for no disk. A refusal carries our term: it may be what the asker lacks. */
@@ -94,10 +111,11 @@ function answerPreVote(s: RaftState, from: ReplicaId, message: VoteRequest, gran
     s.electionDeadlineMs = Math.max(s.electionDeadlineMs, s.nowMs + s.config.preVoteYieldMs);
   }
   const term = granted ? message.term : s.term;
-  if (term > 0) send(s, from, { type: 'vote-response', term, pre: true, granted });
+  if (term > 0) send(s, from, { type: 'vote-response', term, pre: true, granted, ...knownCommit(s) });
 }
 
 export function handleVoteResponse(s: RaftState, from: ReplicaId, message: VoteResponse): void {
+  learnCommit(s, message);
   const expected = message.pre ? 'pre-candidate' : 'candidate';
   if (s.role !== expected) return;
   // A grant of an earlier pre-campaign says nothing about this term.

@@ -61,7 +61,7 @@ export function leadUnderNewConf(s: RaftState, leading: Leadership, before: Conf
   }
   sortByKey(leading.progress);
   if (leading.transfer !== null && !isVoter(s.conf, leading.transfer.to)) leading.transfer = null;
-  if (!isVoter(s.conf, s.self)) return retire(s, leading);
+  if (!isVoter(s.conf, s.self)) startRetirement(s, leading);
   // Fewer voters may make a quorum of what is already acknowledged.
   advanceCommit(s, leading);
   broadcastAppend(s, leading);
@@ -73,9 +73,19 @@ function sortByKey(map: Map<ReplicaId, Progress>): void {
   for (const [id, progress] of sorted) map.set(id, progress);
 }
 
-/** We were removed or demoted: leave office, after everyone knows why, and let the best one take over at once. */
-function retire(s: RaftState, leading: Leadership): void {
-  for (const [id, progress] of leading.progress) sendAppend(s, id, progress, 'commit');
+/**
+ * We were removed or demoted. We lead on, counting for nothing, until a quorum of those who stay has one more entry: with
+ * it on disk they know that the change is committed, and can elect one of their own without us (§6).
+ */
+function startRetirement(s: RaftState, leading: Leadership): void {
+  if (leading.farewell > 0) return;
+  leading.farewell = s.log.lastIndex + 1;
+  appendAsLeader(s, leading, [{ kind: EntryKind.noop, origin: '', seq: 0, data: LEAVE_JOINT.context }]);
+}
+
+/** That entry is committed: let the best one take over at once. */
+export function retireIfDue(s: RaftState, leading: Leadership): void {
+  if (leading.farewell === 0 || s.commit < leading.farewell) return;
   const heir = bestTarget(s, leading);
   if (heir !== null) send(s, heir, { type: 'timeout-now', term: s.term });
   becomeFollower(s, s.term, null);

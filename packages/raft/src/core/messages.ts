@@ -13,6 +13,12 @@ export interface VoteRequest {
   readonly lastTerm: Term;
   /** Leadership transfer: the voter must not refuse for having heard from a leader lately. */
   readonly transfer: boolean;
+  /**
+   * The last entry that the sender knows committed. Who has that very entry learns it too: a membership change may leave
+   * the only eligible candidates unaware of it, and those who know it not eligible; nobody could ever win.
+   */
+  readonly commit?: Index;
+  readonly commitTerm?: Term;
 }
 
 export interface VoteResponse {
@@ -20,6 +26,9 @@ export interface VoteResponse {
   readonly term: Term;
   readonly pre: boolean;
   readonly granted: boolean;
+  /** As in {@link VoteRequest}. */
+  readonly commit?: Index;
+  readonly commitTerm?: Term;
 }
 
 /** Log replication (§5.3). An empty `entries` is a probe. */

@@ -15,7 +15,7 @@ import { EntryKind, type ConfChange, type ReplicaId } from './types.ts';
 
 /** Why this leader takes nothing at the moment, or null. */
 function officeRefusal(s: RaftState, leading: Leadership): ProposalRefusal | null {
-  if (leading.transfer !== null) return 'transferring';
+  if (leading.transfer !== null || leading.farewell > 0) return 'transferring';
   if (s.diskFull) return 'disk-full';
   // After a stall another may lead; accepting now would only make callers wait for nothing.
   if (leading.confirmSeq > confirmedSeq(s, leading)) return 'no-quorum';

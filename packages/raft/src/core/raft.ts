@@ -16,11 +16,13 @@ import {
   handleVoteResponse,
   inLease,
   isPromotable,
+  learnCommit,
   repeatVoteRequest,
 } from './election.ts';
 import type { Event } from './events.ts';
 import { handleAppend, handleHeartbeat } from './following.ts';
 import { checkState, checkTransition, remember } from './invariants.ts';
+import { retireIfDue } from './membership.ts';
 import type { Message } from './messages.ts';
 import { send } from './outbox.ts';
 import type { CoreOptions, CoreStatus, RaftCore } from './port.ts';
@@ -107,6 +109,9 @@ class Core implements RaftCore {
     handOver(s);
     if (s.leading !== null) {
       finishTransfer(s, s.leading);
+      retireIfDue(s, s.leading);
+    }
+    if (s.leading !== null) {
       releaseReads(s, s.leading);
       if (needsRound(s, s.leading)) {
         broadcastHeartbeat(s, s.leading);
@@ -286,6 +291,7 @@ function meetEarlierTerm(s: RaftState, from: ReplicaId, message: Message): boole
       });
       return false;
     case 'vote':
+      learnCommit(s, message);
       if (message.pre && s.mayVote) send(s, from, { type: 'vote-response', term: s.term, pre: true, granted: false });
       return false;
     case 'forward':

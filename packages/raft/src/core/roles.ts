@@ -90,6 +90,7 @@ export function becomeLeader(s: RaftState): void {
     termStart,
     pendingConfIndex: termStart,
     uncommittedBytes: 0,
+    farewell: 0,
     heartbeatDueMs: s.nowMs + s.config.heartbeatMs,
     quorumGraceMs: s.nowMs + s.config.electionMaxMs,
     confirmSeq: 0,

@@ -39,6 +39,8 @@ export interface Leadership {
   /** No further membership change before everything up to here is in force (one at a time; none before the no-op). */
   pendingConfIndex: Index;
   uncommittedBytes: number;
+  /** We are no voter any more and leave office once this is committed; 0 while we stay. */
+  farewell: Index;
   heartbeatDueMs: number;
   /** No step-down for a silent quorum before this time: its answers may still be waiting in our sockets. */
   quorumGraceMs: number;

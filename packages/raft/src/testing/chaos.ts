@@ -5,8 +5,8 @@
  */
 import { Random } from '../core/random.ts';
 import type { ConfChange, ReplicaId } from '../core/types.ts';
-import { Cluster } from './cluster.ts';
-import { emptyState, votersOnly } from './replica.ts';
+import { CoreCluster } from './core-cluster.ts';
+import { emptyState, votersOnly } from './core-replica.ts';
 
 export interface ChaosOptions {
   readonly seed: number;
@@ -19,7 +19,7 @@ const HEAL_LIMIT_MS = 30_000;
 const OPS = ['add-voter', 'add-learner', 'remove'] as const;
 
 export class Chaos {
-  readonly cluster: Cluster;
+  readonly cluster: CoreCluster;
   readonly #random: Random;
   readonly #options: ChaosOptions;
   readonly #lossPercent: number;
@@ -31,7 +31,7 @@ export class Chaos {
   constructor(options: ChaosOptions) {
     this.#options = options;
     this.#random = new Random(options.seed);
-    this.cluster = new Cluster({ maxAppendBytes: 300, maxInflightBytes: 900, maxInflightMessages: 4 });
+    this.cluster = new CoreCluster({ maxAppendBytes: 300, maxInflightBytes: 900, maxInflightMessages: 4 });
     this.cluster.eager = this.#below(2) === 0;
     this.#lossPercent = this.#below(20);
     this.#crashPercent = this.#below(3);

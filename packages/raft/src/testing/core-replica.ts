@@ -38,7 +38,9 @@ export class Disk {
   }
 
   saveSnapshot(meta: SnapshotMeta, compactTo: Index): void {
-    const { entries, firstIndex } = this.state;
+    const { entries, firstIndex, snapshot } = this.state;
+    // A newer one from the leader got here first.
+    if (snapshot !== null && snapshot.index >= meta.index) return;
     const first = Math.max(firstIndex, Math.min(compactTo, meta.index + 1));
     this.state = { ...this.state, snapshot: meta, firstIndex: first, entries: entries.slice(first - firstIndex) };
   }

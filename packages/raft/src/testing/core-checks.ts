@@ -5,7 +5,7 @@
 import type { Effect } from '../core/effects.ts';
 import type { Message } from '../core/messages.ts';
 import type { Entry, Index, ReplicaId, Role, Term } from '../core/types.ts';
-import type { Replica } from './replica.ts';
+import type { Replica } from './core-replica.ts';
 
 export class SafetyViolation extends Error {
   override readonly name = 'SafetyViolation';
