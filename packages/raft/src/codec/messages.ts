@@ -3,6 +3,7 @@
  * peer with another idea of the format end in a FormatError, not in the core.
  */
 import type { Message, ProposalRefusal } from '../core/messages.ts';
+import type { Index, Term } from '../core/types.ts';
 import { ByteReader, FormatError } from './bytes.ts';
 import type { ByteWriter } from './bytes.ts';
 import { readEntries, writeEntries } from './entries.ts';
@@ -58,6 +59,26 @@ function readRefusal(reader: ByteReader): ProposalRefusal | null {
   return refused;
 }
 
+/** What the sender of a vote or a request for one knows committed; both fields or neither. */
+interface Committed {
+  readonly commit?: Index;
+  readonly commitTerm?: Term;
+}
+
+function writeCommitted(writer: ByteWriter, { commit, commitTerm }: Committed): void {
+  const known = commit !== undefined && commitTerm !== undefined;
+  writer.bool(known);
+  if (!known) return;
+  writer.u53(commit);
+  writer.u53(commitTerm);
+}
+
+function readCommitted(reader: ByteReader): Committed {
+  if (!reader.bool()) return {};
+  const commit = reader.u53();
+  return { commit, commitTerm: reader.u53() };
+}
+
 export function writeMessage(writer: ByteWriter, message: Message): void {
   writer.u53(message.term);
   switch (message.type) {
@@ -66,10 +87,12 @@ export function writeMessage(writer: ByteWriter, message: Message): void {
       writer.u53(message.lastIndex);
       writer.u53(message.lastTerm);
       writer.bool(message.transfer);
+      writeCommitted(writer, message);
       return;
     case 'vote-response':
       writer.bool(message.pre);
       writer.bool(message.granted);
+      writeCommitted(writer, message);
       return;
     case 'append':
       writer.u53(message.prevIndex);
@@ -143,11 +166,13 @@ function readBody(type: Message['type'], reader: ByteReader): Message {
       const pre = reader.bool();
       const lastIndex = reader.u53();
       const lastTerm = reader.u53();
-      return { type, term, pre, lastIndex, lastTerm, transfer: reader.bool() };
+      const transfer = reader.bool();
+      return { type, term, pre, lastIndex, lastTerm, transfer, ...readCommitted(reader) };
     }
     case 'vote-response': {
       const pre = reader.bool();
-      return { type, term, pre, granted: reader.bool() };
+      const granted = reader.bool();
+      return { type, term, pre, granted, ...readCommitted(reader) };
     }
     case 'append': {
       const prevIndex = reader.u53();

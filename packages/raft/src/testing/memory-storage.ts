@@ -159,12 +159,13 @@ export class MemoryStorage implements Storage {
 
   #install(meta: SnapshotMeta): void {
     const disk = this.#disk;
-    if (this.#received?.meta.checksum !== meta.checksum || this.#received.meta.index !== meta.index) {
+    const received = this.#received;
+    if (received === null || received.meta.checksum !== meta.checksum || received.meta.index !== meta.index) {
       throw new RaftError('DISK', `snapshot ${meta.index} is to be installed, but was not received`);
     }
     const at = disk.entries.find((entry) => entry.index === meta.index);
     if (at?.term !== meta.term) disk.entries = [];
-    disk.snapshot = { meta, bytes: this.#received.bytes };
+    disk.snapshot = { meta, bytes: received.bytes };
     disk.receiving = null;
     this.#received = null;
   }

@@ -76,7 +76,9 @@ export function isUp(one: Station, peer: ReplicaId): boolean {
 
 const MESSAGES: readonly Message[] = [
   { type: 'vote', term: 7, pre: true, lastIndex: 2 ** 40, lastTerm: 6, transfer: false },
+  { type: 'vote', term: 7, pre: false, lastIndex: 3, lastTerm: 6, transfer: true, commit: 2, commitTerm: 5 },
   { type: 'vote-response', term: 7, pre: false, granted: true },
+  { type: 'vote-response', term: 7, pre: true, granted: false, commit: 2, commitTerm: 5 },
   { type: 'append', term: 7, prevIndex: 4, prevTerm: 6, entries: entries(5, 9, 7), commit: 4 },
   { type: 'append', term: 7, prevIndex: 4, prevTerm: 6, entries: [], commit: 4 },
   {

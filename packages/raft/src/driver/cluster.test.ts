@@ -1,0 +1,133 @@
+/** Whole nodes over real TCP and LevelDB in one process. */
+import { afterEach, expect, test } from 'vitest';
+import { waitFor } from '@flotilla/shared/testing';
+import { RecordingMachine } from '../testing/recording-machine.ts';
+import { TestCluster } from '../testing/cluster.ts';
+
+let cluster: TestCluster | null = null;
+
+afterEach(async () => {
+  await cluster?.close();
+  cluster = null;
+});
+
+async function start(
+  options: Partial<Parameters<typeof TestCluster.start<RecordingMachine>>[0]> = {},
+): Promise<TestCluster> {
+  cluster = await TestCluster.start({ names: ['n1', 'n2', 'n3'], machine: () => new RecordingMachine(), ...options });
+  return cluster;
+}
+
+const bytes = (text: string): Buffer => Buffer.from(text);
+
+test('three nodes form a cluster, elect a leader and commit from every node', async () => {
+  const c = await start();
+  const leader = await c.leader();
+  for (const { node, name } of c.running) {
+    const { result } = await node.propose(bytes(`from ${name}`));
+    expect(result).toBeTypeOf('number');
+  }
+  await c.converged();
+  expect([...leader.machine.commands].sort()).toEqual(['from n1', 'from n2', 'from n3']);
+});
+
+test('reads through any node see what was acknowledged before', async () => {
+  const c = await start();
+  const follower = await c.follower();
+  const leader = await c.leader();
+  const { index } = await leader.node.propose(bytes('seen'));
+  const at = await follower.node.readIndex();
+  expect(at).toBeGreaterThanOrEqual(index);
+  expect(follower.node.status().applied).toBeGreaterThanOrEqual(at);
+  expect(follower.machine.commands).toContain('seen');
+});
+
+test('a killed leader is replaced at once and nothing acknowledged is lost', async () => {
+  const c = await start();
+  const acknowledged: string[] = [];
+  for (let round = 0; round < 3; round++) {
+    const leader = await c.leader();
+    for (let i = 0; i < 20; i++) {
+      const command = `${round}/${i}`;
+      await leader.node.propose(bytes(command));
+      acknowledged.push(command);
+    }
+    await c.kill(leader.name);
+    await c.leader();
+    const survivor = c.running[0];
+    await survivor?.node.propose(bytes(`${round}/after`));
+    acknowledged.push(`${round}/after`);
+    await c.startMember(leader.name);
+  }
+  await c.leader();
+  await c.converged();
+  for (const { machine } of c.running) expect(machine.commands).toEqual(acknowledged);
+});
+
+test('a node that was away for long catches up by a snapshot', async () => {
+  const c = await start({ snapshots: { everyEntries: 50, trailingEntries: 5 }, digestEvery: 16 });
+  const away = await c.follower();
+  await c.kill(away.name);
+  const leader = await c.leader();
+  for (let i = 0; i < 40; i++) {
+    await Promise.all(Array.from({ length: 10 }, (_, j) => leader.node.propose(bytes(`${i}/${j}`))));
+  }
+  await waitFor('a compacted log', () => leader.node.status().firstIndex > 100);
+  const back = await c.startMember(away.name);
+  await c.converged();
+  expect(back.machine.commands).toHaveLength(400);
+  expect(back.node.status().snapshotIndex).toBeGreaterThan(100);
+  // It goes on from there, and still knows everything after a restart.
+  await back.node.propose(bytes('last'));
+  await c.kill(back.name);
+  const again = await c.startMember(away.name);
+  await c.converged();
+  expect(again.machine.commands.at(-1)).toBe('last');
+});
+
+test('without a majority writes and reads are refused in time, and work again when it is back', async () => {
+  const c = await start();
+  const leader = await c.leader();
+  await leader.node.propose(bytes('before'));
+  const [one, two] = c.running.filter((member) => member !== leader);
+  await c.kill(one?.name ?? '');
+  await c.kill(two?.name ?? '');
+  await waitFor('the leader to step down', () => leader.node.status().role !== 'leader');
+  await expect(leader.node.propose(bytes('lost'), { timeoutMs: 300 })).rejects.toMatchObject({ code: 'NO_QUORUM' });
+  await expect(leader.node.readIndex({ timeoutMs: 300 })).rejects.toMatchObject({ code: 'NO_QUORUM' });
+  await c.startMember(one?.name ?? '');
+  await leader.node.propose(bytes('after'));
+  expect(leader.machine.commands).toEqual(['before', 'after']);
+});
+
+test('leadership is handed over, also by a leader that stops', async () => {
+  const c = await start();
+  const first = await c.leader();
+  const successor = await first.node.transferLeadership();
+  expect(successor).not.toBe(first.replica);
+  const second = await c.leader();
+  expect(second.replica).toBe(successor);
+  const chosen = c.running.find((member) => member !== second && member !== first);
+  expect(await second.node.transferLeadership(chosen?.replica)).toBe(chosen?.replica);
+  const third = await c.leader();
+  await expect(second.node.transferLeadership()).rejects.toMatchObject({ code: 'NOT_LEADER', leader: third.replica });
+  const writes = Array.from({ length: 50 }, (_, i) => second.node.propose(bytes(`w${i}`)));
+  await third.node.close();
+  await Promise.all(writes);
+  c.forget(third.name);
+  await c.leader();
+});
+
+test('a member is added as a learner and removed', async () => {
+  const c = await start();
+  const leader = await c.leader();
+  const change = (op: 'add-learner' | 'add-voter' | 'remove', id: string): Promise<unknown> =>
+    leader.node.changeMembership({ steps: [{ op, id }], context: bytes('{}') });
+  const confs: string[] = [];
+  leader.node.on('conf', ({ conf }) => confs.push(`${conf.voters.length} ${conf.learners.length}`));
+  await change('add-learner', 'n4#d');
+  await waitFor('the learner', () => leader.node.status().conf.learners.includes('n4#d'));
+  await change('remove', 'n4#d');
+  await waitFor('its removal', () => leader.node.status().conf.learners.length === 0);
+  expect(confs).toEqual(['3 1', '3 0']);
+});
