@@ -12,7 +12,7 @@ const BUCKETS_MS = DURATION_BUCKETS_SECONDS.map((seconds) => seconds * 1000);
 
 class PoolStats {
   readonly backends = new Map<string, number[]>();
-  readonly buckets: number[] = new Array<number>(BUCKETS_MS.length + 1).fill(0);
+  readonly buckets: number[] = Array.from({ length: BUCKETS_MS.length + 1 }, () => 0);
   sumMs = 0;
 }
 
@@ -32,7 +32,7 @@ export class ListenerStats {
     }
     let counts = stats.backends.get(backend);
     if (counts === undefined) {
-      counts = new Array<number>(CODE_CLASSES.length).fill(0);
+      counts = Array.from({ length: CODE_CLASSES.length }, () => 0);
       stats.backends.set(backend, counts);
     }
     const codeClass = (status / 100) | 0;

@@ -131,12 +131,10 @@ describe('following', () => {
     threads.threads[0]?.send({ type: 'snapshot', snapshot: null } as never);
     threads.threads[0]?.send(null as never);
     expect(await greeting(port)).toBe('one');
-    expect((await threads.threads[0]!.stats()).requests).toContainEqual([
-      'raw',
-      'app',
-      'b1',
-      'none',
-      expect.any(Number),
-    ]);
+    const counted = await waitFor(
+      'the stream to be counted',
+      async () => (await threads.threads[0]!.stats()).requests[0],
+    );
+    expect(counted).toEqual(['raw', 'app', 'b1', 'none', 1]);
   });
 });

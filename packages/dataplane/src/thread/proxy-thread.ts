@@ -18,6 +18,7 @@ import { Drain } from './drain.ts';
 import { LogClock } from './log-clock.ts';
 import { protocols } from './protocol-table.ts';
 import { isOutlier, Routing } from './routing.ts';
+import { retireUpstream } from '../upstream/pool.ts';
 import { Timers } from './timers.ts';
 
 export function runProxyThread(data: ProxyThreadData, supervisorPort: MessagePort): void {
@@ -45,12 +46,10 @@ class ProxyThread {
     this.#data = data;
     this.#supervisor = supervisor;
     this.#log = createLogger({ level: data.logLevel, nodeId: data.nodeId, thread: `proxy-${data.threadId}` });
-    this.#link = new ControlLink(this.#timers, (message) =>
-      this.#guarded(message.type, () => this.#fromControl(message)),
-    );
+    this.#link = new ControlLink(this.#timers, (message) => this.#guarded(() => this.#fromControl(message)));
     const clock = new LogClock(() => performance.now());
     const inputs = { nowMs: () => this.#timers.nowMs, logNowMs: () => clock.nowMs(), random: Math.random };
-    this.#routing = new Routing(new RuntimeRegistry(data.memory.inFlight), inputs, clock);
+    this.#routing = new Routing(new RuntimeRegistry(data.memory.inFlight, retireUpstream), inputs, clock);
     const context = this.#context();
     this.#listeners = new ListenerSet(
       {
