@@ -1,7 +1,15 @@
 /** The replicated state of the cluster: commands in, results and changes out. Pure; entry for the cluster host and the simulator. */
+export { decodeCommand, encodeCommand } from './codec.ts';
 export type * from './commands.ts';
-export type * from './result.ts';
-export type * from './rows.ts';
+export { type ConfigChange, type ConfigDiff, type ConfigImpact, diffConfig } from './diff.ts';
+export { readConfigAt } from './history.ts';
 export * from './limits.ts';
+export { type Applied, ClusterStateMachine, type MachineOptions } from './machine.ts';
+export { interlock } from './members.ts';
+export type { ConfigCommand, ResourceCommand } from './planned.ts';
+export { diffOfRevision, type Preview, previewConfigCommand } from './preview.ts';
 export * from './reads.ts';
+export type * from './result.ts';
+export { backendDelta, compileRouting } from './routing.ts';
+export type * from './rows.ts';
 export { backendKey, type Meta, type ReadonlyState, type ReadonlyTable } from './state.ts';

@@ -33,3 +33,14 @@ export const DRAIN_DEADLINE_DEFAULT_MS = 30_000;
 export const SNAPSHOT_CHUNK_BYTES = 262_144;
 /** One line of a snapshot; the largest row is a listener with a thousand routes. */
 export const SNAPSHOT_LINE_MAX_BYTES = 67_108_864;
+
+/** Observations in one command. */
+export const OBSERVATIONS_MAX_COUNT = 10_000;
+/** Any free text inside a command: reasons, details, names of authors. */
+export const TEXT_MAX_CHARS = 1_024;
+/** Nesting of values inside a command: the document itself has eight levels. */
+export const COMMAND_DEPTH_MAX_COUNT = 32;
+/** Others may notice the same outage later by a probe interval and its timeout; on top of that this much. */
+export const ISOLATION_SLACK_MS = 500;
+export const ISOLATION_DELAY_MIN_MS = 1_000;
+export const ISOLATION_DELAY_MAX_MS = 60_000;

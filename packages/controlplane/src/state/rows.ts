@@ -77,7 +77,10 @@ export interface Observation {
 export type ObservationsRow = readonly Observation[];
 
 export interface VerdictRow {
+  /** What counts: probes, hold-down and ejection together. */
   readonly verdict: Verdict;
+  /** What the observers last agreed on. */
+  readonly probe: 'up' | 'down' | 'unknown';
   /** Log time of the last change of `verdict`. */
   readonly sinceMs: number;
   readonly reason: string;
@@ -99,9 +102,10 @@ export interface ObserverRow {
   readonly incarnation: string;
   /** Log time of its last report or heartbeat. */
   readonly heardMs: number;
-  /** Alone in seeing most backends down: has no vote. */
+  /** Log time since which it is alone in seeing most backends down; 0: it is not. */
+  readonly suspectSinceMs: number;
+  /** Suspect for longer than probes of others can lag behind: has no vote. */
   readonly isolated: boolean;
-  readonly isolatedSinceMs: number;
   /** Fresh when last looked at; a silent observer loses this at a tick. */
   readonly fresh: boolean;
 }

@@ -5,6 +5,7 @@
  * them, is not part of the digest, and is rebuilt after a restore.
  */
 import type { CertificateConfig, ListenerConfig, SettingsConfig } from '@flotilla/shared';
+import { type Derived, emptyDerived } from './derived.ts';
 import { hashText, hex, newLanes } from './hash.ts';
 import type {
   AuditRow,
@@ -30,8 +31,6 @@ export interface Meta {
   revision: number;
   /** Where the search for a free backend slot goes on, so that a slot is not reused at once. */
   slotCursor: number;
-  /** Oldest and newest keys of the bounded lists. */
-  historyFirst: number;
   affinityKey: string;
 }
 
@@ -82,6 +81,8 @@ export const TABLE_NAMES = [
 
 export interface State extends Tables {
   readonly meta: Meta;
+  /** Not part of the digest or of snapshots: follows from the tables. */
+  readonly derived: Derived;
 }
 
 /** Reading only: what everybody but the state machine gets. */
@@ -92,7 +93,8 @@ export type ReadonlyState = { readonly meta: Readonly<Meta> } & {
 
 export function emptyState(): State {
   return {
-    meta: { index: 0, logTimeMs: 0, revision: 0, slotCursor: 0, historyFirst: 0, affinityKey: '' },
+    meta: { index: 0, logTimeMs: 0, revision: 0, slotCursor: 0, affinityKey: '' },
+    derived: emptyDerived(),
     listeners: new Table('listeners'),
     pools: new Table('pools'),
     backends: new Table('backends'),

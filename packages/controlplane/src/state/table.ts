@@ -2,8 +2,8 @@
  * One section of the replicated state: rows by key, with a digest that costs what a change costs.
  *
  * Rows are immutable and made of JSON values; `set` replaces them. The digest is the sum of the rows' hashes, so it does not
- * depend on the order in which rows came, and taking a row out is subtracting. The order of iteration is NOT part of the
- * state (a restored table may have another one): whoever lets order matter sorts by key.
+ * depend on the order in which rows came, and taking a row out is subtracting. Rows are iterated in the order in which their
+ * keys were first set; a snapshot keeps that order, so that bounded tables drop the same row everywhere.
  */
 import { hashText, newLanes } from './hash.ts';
 
@@ -89,6 +89,11 @@ export class Table<V> {
     return true;
   }
 
+  /** The key that was set first, of those still there. */
+  oldestKey(): string | undefined {
+    return this.#slots.keys().next().value;
+  }
+
   keys(): IterableIterator<string> {
     return this.#slots.keys();
   }
@@ -97,7 +102,6 @@ export class Table<V> {
     return [...this.#slots.keys()].sort(byCodeUnit);
   }
 
-  /** In no order that means anything. */
   *entries(): IterableIterator<[string, V]> {
     for (const [key, slot] of this.#slots) yield [key, slot.value];
   }

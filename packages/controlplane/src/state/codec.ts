@@ -1,0 +1,53 @@
+/**
+ * Commands as bytes: UTF-8 JSON text. Pure, and total when reading.
+ *
+ * JSON rather than msgpack: the log stays readable with any tool, the parser is the engine's own and safe against hostile
+ * depth, types and prototypes, and numbers and texts come back as they were. Its first byte is always `{`; a binary form
+ * for bulk commands can begin with any other.
+ */
+import { checkShape, Faults } from '@flotilla/shared/schema';
+import type { FaultDetail } from '@flotilla/shared';
+import { COMMAND_SCHEMAS } from './command-schema.ts';
+import type { Command, CommandType } from './commands.ts';
+import { COMMAND_DEPTH_MAX_COUNT } from './limits.ts';
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder('utf-8', { fatal: true });
+
+export type Decoded =
+  | { readonly ok: true; readonly command: Command }
+  | { readonly ok: false; readonly message: string; readonly details: readonly FaultDetail[] };
+
+export function encodeCommand(command: Command): Uint8Array {
+  return encoder.encode(JSON.stringify(command));
+}
+
+export function decodeCommand(bytes: Uint8Array): Decoded {
+  let value: unknown;
+  try {
+    value = JSON.parse(decoder.decode(bytes));
+  } catch {
+    return { ok: false, message: 'the command is not JSON text', details: [] };
+  }
+  const type = typeof value === 'object' && value !== null ? (value as { readonly type?: unknown }).type : undefined;
+  if (typeof type !== 'string' || !Object.hasOwn(COMMAND_SCHEMAS, type)) {
+    return { ok: false, message: 'the command is of a type that this version does not know', details: [] };
+  }
+  if (!within(value, COMMAND_DEPTH_MAX_COUNT)) {
+    return { ok: false, message: `the command is nested deeper than ${COMMAND_DEPTH_MAX_COUNT} levels`, details: [] };
+  }
+  const faults = new Faults();
+  const command = checkShape(COMMAND_SCHEMAS[type as CommandType], value, faults);
+  if (faults.any) return { ok: false, message: `the command "${type}" has wrong fields`, details: faults.all() };
+  return { ok: true, command: command as Command };
+}
+
+function within(value: unknown, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return true;
+  if (levels === 0) return false;
+  if (Array.isArray(value)) return value.every((item) => within(item, levels - 1));
+  for (const key in value) {
+    if (!within((value as Record<string, unknown>)[key], levels - 1)) return false;
+  }
+  return true;
+}

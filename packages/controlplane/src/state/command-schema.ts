@@ -1,0 +1,87 @@
+/** The shape of every command of `commands.ts`. What does not fit is refused when applied, on every node alike. */
+import { closed, id, oneOf } from '@flotilla/shared/schema';
+import Type, { type TSchema } from 'typebox';
+import type { CommandType } from './commands.ts';
+import { MEMBERS_MAX_COUNT, OBSERVATIONS_MAX_COUNT, TEXT_MAX_CHARS } from './limits.ts';
+
+const text = Type.String({ maxLength: TEXT_MAX_CHARS });
+const count = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
+const anything = Type.Unknown();
+
+function command(fields: Record<string, TSchema>) {
+  return closed({
+    v: Type.Integer({ minimum: 1, maximum: 1 }),
+    type: text,
+    author: Type.Optional(text),
+    source: Type.Optional(text),
+    key: Type.Optional(Type.String({ minLength: 1, maxLength: TEXT_MAX_CHARS })),
+    ...fields,
+  });
+}
+
+const ifMatch = Type.Optional(count);
+const node = id('Node id.');
+const resource = {
+  kind: oneOf(['listener', 'pool', 'certificate', 'backend', 'settings']),
+  name: Type.String({ maxLength: 63 }),
+  pool: Type.Optional(Type.String({ maxLength: 63 })),
+  ifMatch,
+};
+
+export const COMMAND_SCHEMAS: Readonly<Record<CommandType, TSchema>> = {
+  'config.replace': command({ document: anything, ifMatch }),
+  'config.rollback': command({ revision: count, ifMatch }),
+  'resource.put': command({ ...resource, value: anything }),
+  'resource.patch': command({ ...resource, patch: anything }),
+  'resource.delete': command(resource),
+  'backend.set': command({
+    pool: id('Pool.'),
+    id: id('Backend.'),
+    weight: Type.Optional(Type.Integer({ minimum: 0, maximum: 1_000 })),
+    state: Type.Optional(oneOf(['enabled', 'draining', 'maintenance'])),
+    ifMatch,
+  }),
+  observe: command({
+    node,
+    incarnation: text,
+    observations: Type.Array(
+      closed({
+        pool: id('Pool.'),
+        backend: id('Backend.'),
+        ok: Type.Boolean(),
+        latencyMs: Type.Number({ minimum: 0, maximum: 1e9 }),
+        detail: text,
+        atMs: count,
+      }),
+      { maxItems: OBSERVATIONS_MAX_COUNT },
+    ),
+  }),
+  'member.announce': command({
+    id: node,
+    replica: text,
+    raft: text,
+    api: text,
+    version: text,
+    featureLevel: count,
+  }),
+  'member.status': command({ id: node, ready: Type.Boolean(), reasons: Type.Array(text, { maxItems: 64 }) }),
+  'member.liveness': command({
+    items: Type.Array(closed({ id: node, alive: Type.Boolean() }), { maxItems: MEMBERS_MAX_COUNT }),
+  }),
+  'member.remove': command({ id: node }),
+  'drain.set': command({
+    id: node,
+    deadlineMs: Type.Optional(Type.Integer({ minimum: 0, maximum: 86_400_000 })),
+    reason: Type.Optional(text),
+    force: Type.Optional(Type.Boolean()),
+  }),
+  'drain.phase': command({
+    id: node,
+    phase: oneOf(['withdrawing', 'draining', 'drained']),
+    connections: Type.Optional(count),
+  }),
+  'drain.cancel': command({ id: node }),
+  'outlier.propose': command({ pool: id('Pool.'), backend: id('Backend.'), node }),
+  'cluster.init': command({ affinityKey: Type.String({ minLength: 16, maxLength: 256 }) }),
+  tick: command({}),
+};

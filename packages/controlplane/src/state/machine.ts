@@ -1,0 +1,90 @@
+/**
+ * The replicated state machine behind raft's port: applies committed entries, answers digests, is captured and restored, and
+ * tells its listeners once per batch what changed.
+ */
+import type { Entry, EntryKind, SnapshotMeta, StateMachine } from '@flotilla/raft';
+import { advance, applyCommandBytes } from './apply.ts';
+import { ChangeSet } from './changes.ts';
+import type { Changes, CommandResult } from './result.ts';
+import { captureState, type Captured, readSnapshot } from './snapshot.ts';
+import { emptyState, type ReadonlyState, type State, stateDigest } from './state.ts';
+
+/** Kind of an entry that carries a command. Spelled here so that this folder depends on raft's types only. */
+const NORMAL: typeof EntryKind.normal = 0;
+
+/** What one batch of entries did. */
+export interface Applied {
+  /** The last index applied. */
+  readonly index: number;
+  readonly revision: number;
+  readonly logTimeMs: number;
+  /** One per entry; undefined for those that carry no command. */
+  readonly results: readonly (CommandResult | undefined)[];
+  readonly changes: Changes;
+  /** The whole state was replaced by a snapshot: everything may have changed. */
+  readonly restored: boolean;
+}
+
+export interface MachineOptions {
+  /** Awaited between slices of snapshot work: gives the event loop a turn. */
+  readonly pause?: () => Promise<void>;
+}
+
+export class ClusterStateMachine implements StateMachine {
+  #state: State = emptyState();
+  readonly #pause: () => Promise<void>;
+  readonly #listeners = new Set<(applied: Applied) => void>();
+
+  constructor(options: MachineOptions = {}) {
+    this.#pause = options.pause ?? (() => Promise.resolve());
+  }
+
+  /** The state now. A restore replaces it: ask anew rather than keep it. */
+  get state(): ReadonlyState {
+    return this.#state;
+  }
+
+  /** Calls `listener` after every batch and restore, synchronously. Returns what stops it. */
+  onApplied(listener: (applied: Applied) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  apply(entries: readonly Entry[]): readonly (CommandResult | undefined)[] {
+    const changes = new ChangeSet();
+    const results = entries.map((entry) => {
+      advance(this.#state, entry);
+      return entry.kind === NORMAL ? applyCommandBytes(this.#state, entry.data, changes) : undefined;
+    });
+    if (entries.length > 0) this.#tell(results, changes, false);
+    return results;
+  }
+
+  digest(): string {
+    return stateDigest(this.#state);
+  }
+
+  capture(): Captured {
+    return captureState(this.#state, this.#pause);
+  }
+
+  async restore(meta: SnapshotMeta, chunks: AsyncIterable<Uint8Array>): Promise<void> {
+    const state = await readSnapshot(chunks, this.#pause);
+    if (state.meta.index !== meta.index) {
+      throw new Error(`snapshot: it is of index ${state.meta.index}, not ${meta.index}`);
+    }
+    this.#state = state;
+    const changes = new ChangeSet();
+    changes.revision = true;
+    changes.config = true;
+    for (const id of state.members.keys()) changes.members.add(id);
+    for (const id of state.drains.keys()) changes.drains.add(id);
+    this.#tell([], changes, true);
+  }
+
+  #tell(results: readonly (CommandResult | undefined)[], changes: ChangeSet, restored: boolean): void {
+    const { index, revision, logTimeMs } = this.#state.meta;
+    const applied: Applied = { index, revision, logTimeMs, results, changes: changes.toChanges(), restored };
+    for (const listener of this.#listeners) listener(applied);
+  }
+}

@@ -1,0 +1,30 @@
+/** What the passing of log time changes: silent observers, lasting suspicion, hold-downs and ejections that end, old answers. */
+import { type Context, ok } from './context.ts';
+import { dropOldest } from './journal.ts';
+import { OBSERVER_FRESH_MS, OUTCOME_TTL_MS } from './limits.ts';
+import type { CommandResult } from './result.ts';
+import { byCodeUnit } from './table.ts';
+import { isolateSuspects, reviewBackend, reviewVoters } from './voting.ts';
+
+export function applyTick(context: Context): CommandResult {
+  const { state, timeMs } = context;
+  for (const node of state.observers.sortedKeys()) {
+    const row = state.observers.get(node);
+    if (row?.fresh === true && timeMs - row.heardMs > OBSERVER_FRESH_MS) {
+      state.observers.set(node, { ...row, fresh: false });
+    }
+  }
+  isolateSuspects(context);
+  reviewVoters(context);
+  for (const key of [...state.derived.timed].sort(byCodeUnit)) reviewBackend(context, key);
+  expireOutcomes(context);
+  return ok(context, false);
+}
+
+function expireOutcomes({ state, timeMs }: Context): void {
+  for (;;) {
+    const key = state.outcomes.oldestKey();
+    if (key === undefined || timeMs - (state.outcomes.get(key)?.timeMs ?? 0) <= OUTCOME_TTL_MS) return;
+    dropOldest(state.outcomes);
+  }
+}
