@@ -8,7 +8,7 @@ import { parseHostPort } from './cluster/address-book.ts';
 import { type ClusterHost, nameOf } from './cluster/host.ts';
 import { join, type JoinAnswer, type JoinRequest, remove } from './cluster/membership.ts';
 import { callNode, type NodeCall } from './cluster/node-call.ts';
-import { Readiness, type ReadyView } from './cluster/readiness.ts';
+import { Readiness, type ReadyView, unknownBackends } from './cluster/readiness.ts';
 import type { Session } from './cluster/session.ts';
 import { finite, leaderView, memberViews, type MemberView, ownRole, type StatusView } from './cluster/views.ts';
 import { collectTimeoutMs, shareSampleMs, transferTimeoutMs } from './limits.ts';
@@ -18,7 +18,7 @@ import { backendFamilies } from './publish/backend-families.ts';
 import { trafficFamilies } from './publish/exposition.ts';
 import type { Publisher } from './publish/publisher.ts';
 import { Shares } from './publish/shares.ts';
-import { isIsolated, readSettings, unknownBackends } from './state/index.ts';
+import { isIsolated, readSettings } from './state/index.ts';
 
 export interface NodeContextOptions {
   readonly settings: ControlSettings;

@@ -1,40 +1,18 @@
 /**
- * `?dryRun=true`: the very command, applied to a copy of the state. What it would be refused for is refused, what it would
- * change is answered; nothing can differ from the real thing because it is the real thing.
+ * `?dryRun=true`: what a change of the configuration would be refused for, or what it would change and whom it touches.
+ * Nothing is proposed.
  */
-import { EMPTY_CONF, EntryKind } from '@flotilla/raft';
 import { FlotillaError } from '@flotilla/shared';
 import type { ClusterHost, Draft } from '../cluster/host.ts';
-import {
-  ClusterStateMachine,
-  type Command,
-  type CommandResult,
-  diffConfig,
-  encodeCommand,
-  readConfig,
-} from '../state/index.ts';
+import { type ConfigCommand, previewConfigCommand } from '../state/index.ts';
+import { revisionMismatch } from './revision.ts';
 
-export async function dryRun(host: ClusterHost, draft: Draft): Promise<object> {
-  const copy = new ClusterStateMachine();
-  const before = readConfig(host.state);
-  const { revision } = host;
-  const { index, logTimeMs } = host.state.meta;
-  const { chunks, sizeBytes, digest } = host.machine.capture();
-  await copy.restore({ index, term: 0, conf: EMPTY_CONF, digest, sizeBytes }, chunks);
-  // Without its key: a dry run must not be taken for the deed.
-  const { key: _key, ...rest } = draft as Draft & { readonly key?: string };
-  const data = encodeCommand({ v: 1, ...rest } as Command);
-  const entry = {
-    index: index + 1,
-    term: 0,
-    kind: EntryKind.normal,
-    stampMs: logTimeMs,
-    origin: '',
-    seq: 0,
-    data,
-  };
-  const [result] = copy.apply([entry]) as readonly CommandResult[];
-  if (result === undefined) throw new Error('the copy gave no result');
-  if (!result.ok) throw new FlotillaError(result.code, result.message, { details: result.details });
-  return { dryRun: true, revision, changed: result.changed, diff: diffConfig(before, readConfig(copy.state)) };
+export function dryRun(host: ClusterHost, draft: Draft): object {
+  const { ifMatch } = draft as { readonly ifMatch?: number };
+  const { state, revision } = host;
+  if (ifMatch !== undefined && ifMatch !== revision) throw revisionMismatch(revision);
+  const preview = previewConfigCommand(state, { v: 1, ...draft } as ConfigCommand);
+  if (!preview.ok) throw new FlotillaError(preview.code, preview.message, { details: preview.details });
+  const { changed, created, summary, warnings, diff } = preview;
+  return { dryRun: true, revision, changed, created, summary, warnings, diff };
 }

@@ -93,7 +93,7 @@ export class Boot {
       signal: this.#abort.signal,
     });
     this.progress = 'reading the state';
-    const machine = new ClusterStateMachine();
+    const machine = new ClusterStateMachine({ pause: () => new Promise((resolve) => void setImmediate(resolve)) });
     const raft = new RaftNode({
       storage,
       recovered: formed,

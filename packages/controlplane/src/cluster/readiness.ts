@@ -2,6 +2,7 @@
  * Whether this node should get traffic, and if not why not, in words. A pure question over what the parts say; the only
  * memory is what must have happened once since the start.
  */
+import type { ReadonlyState } from '../state/index.ts';
 import type { PeerView } from './peers.ts';
 
 export interface ReadinessFacts {
@@ -48,6 +49,17 @@ export class Readiness {
     if (!facts.quorum && !facts.readyWithoutQuorum) reasons.push('no quorum');
     return reasons;
   }
+}
+
+/** Backends that are probed but have no verdict, as `pool/backend`. */
+export function unknownBackends(state: ReadonlyState): string[] {
+  const unknown: string[] = [];
+  for (const [key, { verdict }] of state.verdicts.entries()) {
+    if (verdict !== 'unknown') continue;
+    const pool = state.backends.get(key)?.pool;
+    if (pool !== undefined && state.pools.get(pool)?.health.protocol !== 'none') unknown.push(key);
+  }
+  return unknown;
 }
 
 function summary(names: readonly string[]): string {

@@ -118,13 +118,9 @@ export class Session {
   #subscribe(): void {
     const { raft, machine } = this.host;
     const { watch, log, onHalt } = this.#options;
-    machine.onChanges((index, changes) => this.#changed(index, changes));
-    machine.onRestored(() => {
-      watch.reset(machine.state.meta.index);
-      this.feed.replaced();
-      this.#connect();
-      this.#followOwnDrain();
-      this.observer.repeatAll();
+    machine.onApplied(({ index, changes, restored }) => {
+      if (restored) this.#replaced(index);
+      else this.#changed(index, changes);
     });
     raft.on('applied', (index) => {
       this.host.noteApplied(index);
@@ -143,6 +139,15 @@ export class Session {
       if (divergence.replica === raft.replica) this.quarantined = true;
     });
     raft.on('halt', (error) => onHalt(error));
+  }
+
+  /** Another node's snapshot took the place of the state: nothing that was known before can be relied on. */
+  #replaced(index: Index): void {
+    this.#options.watch.reset(index);
+    this.feed.replaced();
+    this.#connect();
+    this.#followOwnDrain();
+    this.observer.repeatAll();
   }
 
   #changed(index: Index, changes: Changes): void {

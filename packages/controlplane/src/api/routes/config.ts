@@ -6,10 +6,9 @@ import { closed, ConfigSchema } from '@flotilla/shared/schema';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import Type from 'typebox';
 import { stringify } from 'yaml';
-import { type HistoryRow, readConfig, readHistory, redactConfig } from '../../state/index.ts';
+import { diffOfRevision, type HistoryRow, readConfig, readConfigAt, readHistory, redactConfig } from '../../state/index.ts';
 import type { Draft } from '../../cluster/host.ts';
 import type { ApiContext } from '../context.ts';
-import { configAt } from '../history.ts';
 import { dryRun } from '../dry-run.ts';
 import {
   commit,
@@ -94,10 +93,11 @@ function historyRoutes(app: FastifyInstance, context: ApiContext): void {
       const host = await fresh(context, request, reply);
       const { revision } = request.params as { revision: number };
       const row = host.state.history.get(String(revision));
-      const config = configAt(host.state, revision);
-      if (config === null) throw new FlotillaError('NOT_FOUND', `revision ${revision} is not remembered`);
+      const config = readConfigAt(host.state, revision);
+      if (config === undefined) throw new FlotillaError('NOT_FOUND', `revision ${revision} is not remembered`);
       void reply.header('etag', etag(revision));
-      return { ...(row === undefined ? { revision } : historyItem(row)), config: redactConfig(config) };
+      const diff = diffOfRevision(host.state, revision) ?? null;
+      return { ...(row === undefined ? { revision } : historyItem(row)), diff, config: redactConfig(config) };
     },
   );
 }
