@@ -48,7 +48,9 @@ beforeAll(async () => {
   const { storage } = await openStorage({ directory: original });
   await storage.initialise(IDENTITY, CONF);
   for (let at = 1; at <= 100; at += 4) {
-    await storage.persist(batch({ hard: hard(1 + Math.floor(at / 30), at), append: entries(at, at + 3, 1 + Math.floor(at / 30)) }));
+    await storage.persist(
+      batch({ hard: hard(1 + Math.floor(at / 30), at), append: entries(at, at + 3, 1 + Math.floor(at / 30)) }),
+    );
   }
   await storage.saveSnapshot(meta(60, 2), chunksOf(SNAPSHOT_BYTES, 50_000), 40);
   await storage.close();

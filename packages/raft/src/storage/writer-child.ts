@@ -15,7 +15,9 @@ for (let round = 0; ; round++) {
     term++;
   }
   const append = entries(index + 1, index + 4, term);
-  await storage.persist(batch({ hard: hard(term, Math.max(0, index - 3)), truncateFrom: cut ? index + 1 : null, append }));
+  await storage.persist(
+    batch({ hard: hard(term, Math.max(0, index - 3)), truncateFrom: cut ? index + 1 : null, append }),
+  );
   index += 4;
   process.stdout.write(`${index} ${term}\n`);
 }
