@@ -17,7 +17,10 @@ export const SETTINGS = {
   apiListen: { value: 'HOST:PORT', help: 'address of the API (default 127.0.0.1:7400)' },
   apiAdvertise: { value: 'HOST:PORT', help: 'address of the API that others are told (default: where it listens)' },
   raftListen: { value: 'HOST:PORT', help: 'address for the other nodes (default 127.0.0.1:7500)' },
-  raftAdvertise: { value: 'HOST:PORT', help: 'the same as others reach it (default: from peers, else where it listens)' },
+  raftAdvertise: {
+    value: 'HOST:PORT',
+    help: 'the same as others reach it (default: from peers, else where it listens)',
+  },
   peers: { value: 'LIST', help: 'first members of a new cluster, this node included: n1=host:7500,n2=host:7500' },
   join: { value: 'HOST:PORT', help: 'API address of any member of the cluster to join, instead of peers' },
   bindAddress: { value: 'ADDRESS', help: 'address that the listeners of this node bind (default 0.0.0.0)' },

@@ -167,7 +167,8 @@ class Reader {
     const entries = Object.entries(keys);
     if (entries.every(([, key]) => this.text(key) === null)) return null;
     for (const [, key] of entries) {
-      if (this.text(key) === null) this.fault(key, `is missing: ${entries.map((entry) => entry[1]).join(', ')} go together`);
+      if (this.text(key) === null)
+        this.fault(key, `is missing: ${entries.map((entry) => entry[1]).join(', ')} go together`);
     }
     return Object.fromEntries(entries.map(([name, key]) => [name, this.file(key) ?? ''])) as { [K in keyof T]: string };
   }
@@ -189,7 +190,8 @@ class Reader {
     for (const [index, item] of splitList(this.text('apiTokens')).entries()) {
       const match = /^(admin|operator|viewer)[:=](.+)$/.exec(item);
       // The text itself is not repeated: it is a secret.
-      if (match === null) this.fault('apiTokens', `item ${index + 1} is not admin:TOKEN, operator:TOKEN or viewer:TOKEN`);
+      if (match === null)
+        this.fault('apiTokens', `item ${index + 1} is not admin:TOKEN, operator:TOKEN or viewer:TOKEN`);
       else tokens.push({ role: match[1] as ApiToken['role'], token: match[2] ?? '' });
     }
     return tokens;

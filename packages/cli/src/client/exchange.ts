@@ -1,0 +1,80 @@
+/**
+ * One HTTP exchange with one server. Tells failures before the request could have arrived from later ones, because only
+ * the former may be repeated elsewhere without a thought.
+ */
+import { request as requestHttp } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import { request as requestHttps } from 'node:https';
+import { ANSWER_TIMEOUT_MS, CONNECT_TIMEOUT_MS } from '../limits.ts';
+
+export interface ExchangeRequest {
+  readonly method: string;
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string | null;
+  /** PEM of the CA to trust for https; null: the system's. */
+  readonly ca: string | null;
+}
+
+export interface ExchangeAnswer {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly text: string;
+}
+
+/** The server could not be asked, or did not answer. */
+export class ExchangeError extends Error {
+  /** False: the request never left. */
+  readonly wasSent: boolean;
+
+  constructor(message: string, wasSent: boolean) {
+    super(message);
+    this.name = 'ExchangeError';
+    this.wasSent = wasSent;
+  }
+}
+
+/** Resolves with the answer when its head is there; the body is still to be read. */
+export function open(server: URL, request: ExchangeRequest, signal?: AbortSignal): Promise<IncomingMessage> {
+  const send = server.protocol === 'https:' ? requestHttps : requestHttp;
+  return new Promise((settle, reject) => {
+    let connected = false;
+    const outgoing = send(new URL(request.path, server), {
+      method: request.method,
+      headers: {
+        ...request.headers,
+        ...(request.body === null ? {} : { 'content-length': Buffer.byteLength(request.body) }),
+      },
+      timeout: ANSWER_TIMEOUT_MS,
+      agent: false,
+      ...(request.ca === null ? {} : { ca: request.ca }),
+      ...(signal === undefined ? {} : { signal }),
+    });
+    const limit = setTimeout(() => outgoing.destroy(new Error('no connection in time')), CONNECT_TIMEOUT_MS);
+    outgoing.on('socket', (socket) =>
+      socket.once(server.protocol === 'https:' ? 'secureConnect' : 'connect', () => {
+        connected = true;
+        clearTimeout(limit);
+      }),
+    );
+    outgoing.on('timeout', () => outgoing.destroy(new Error('no answer in time')));
+    outgoing.on('error', (error) => {
+      clearTimeout(limit);
+      reject(new ExchangeError(`${server.host}: ${error.message || (error as NodeJS.ErrnoException).code}`, connected));
+    });
+    outgoing.on('response', settle);
+    outgoing.end(request.body ?? undefined);
+  });
+}
+
+export async function exchange(server: URL, request: ExchangeRequest): Promise<ExchangeAnswer> {
+  const incoming = await open(server, request);
+  try {
+    const chunks: Buffer[] = [];
+    for await (const chunk of incoming as AsyncIterable<Buffer>) chunks.push(chunk);
+    const text = Buffer.concat(chunks).toString('utf8');
+    return { status: incoming.statusCode ?? 0, headers: incoming.headers, text };
+  } catch (error) {
+    throw new ExchangeError(`${server.host}: the answer broke off: ${(error as Error).message}`, true);
+  }
+}

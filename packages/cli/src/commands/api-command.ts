@@ -1,0 +1,85 @@
+/**
+ * What all commands that talk with a cluster share: their options, the client, the way results are shown.
+ */
+import { readFileSync } from 'node:fs';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { errorText } from '@flotilla/shared';
+import { ApiClient } from '../client/api-client.ts';
+import { DEFAULT_SERVERS, parseServers } from '../client/servers.ts';
+import { RETRY_FOR_DEFAULT_MS } from '../limits.ts';
+import { OUTPUT_FORMATS } from '../output/render.ts';
+import type { OutputFormat } from '../output/render.ts';
+
+interface ApiOptions {
+  readonly server: URL[];
+  readonly token?: string;
+  readonly ca?: string;
+  readonly output: OutputFormat;
+  readonly retryFor: number;
+}
+
+export interface ApiContext {
+  readonly client: ApiClient;
+  readonly servers: readonly URL[];
+  readonly format: OutputFormat;
+}
+
+/** A subcommand with --server, --token, --ca, --output and --retry-for. */
+export function apiCommand(name: string, description: string): Command {
+  return new Command(name)
+    .description(description)
+    .addOption(
+      new Option('-s, --server <list>', 'API addresses, tried in turn')
+        .env('FLOTILLA_SERVER')
+        .default(parseServers(DEFAULT_SERVERS), DEFAULT_SERVERS)
+        .argParser(serversOrUsage),
+    )
+    .addOption(new Option('-t, --token <token>', 'API token').env('FLOTILLA_TOKEN'))
+    .addOption(new Option('--ca <file>', 'PEM of the CA to trust for https').env('FLOTILLA_CA'))
+    .addOption(new Option('-o, --output <format>', 'how results are shown').choices(OUTPUT_FORMATS).default('table'))
+    .addOption(
+      new Option('--retry-for <ms>', 'how long to wait for a leader or a server')
+        .default(RETRY_FOR_DEFAULT_MS)
+        .argParser(wholeNumber),
+    );
+}
+
+/** The client and the format that the options of this invocation ask for. */
+export function apiContext(command: Command): ApiContext {
+  const options = command.opts<ApiOptions>();
+  const client = new ApiClient({
+    servers: options.server,
+    token: options.token ?? null,
+    ca: options.ca === undefined ? null : readFileSync(options.ca, 'utf8'),
+    retryForMs: options.retryFor,
+  });
+  return { client, servers: options.server, format: options.output };
+}
+
+export function wholeNumber(text: string): number {
+  if (!/^\d+$/.test(text)) throw new InvalidArgumentError('must be a whole number');
+  return Number(text);
+}
+
+function serversOrUsage(text: string): URL[] {
+  try {
+    return parseServers(text);
+  } catch (error) {
+    throw new InvalidArgumentError(errorText(error));
+  }
+}
+
+/** Writes one result to standard output. */
+export function show(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
+
+/** Writes a remark that is not part of the result to standard error. */
+export function remark(text: string): void {
+  process.stderr.write(`${text}\n`);
+}
+
+/** Examples at the end of `--help`. */
+export function examples(...lines: readonly string[]): string {
+  return `\nExamples:\n${lines.map((line) => `  $ ./flotilla ${line}`).join('\n')}\n`;
+}

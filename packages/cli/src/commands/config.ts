@@ -1,0 +1,207 @@
+/**
+ * Commands for the configuration: get, apply, diff, validate, delete, weight, history, rollback.
+ */
+import { readFileSync } from 'node:fs';
+import { createInterface } from 'node:readline/promises';
+import { InvalidArgumentError } from 'commander';
+import type { Command } from 'commander';
+import { stringify } from 'yaml';
+import type { ApiClient } from '../client/api-client.ts';
+import { CliError } from '../cli-error.ts';
+import { renderDiff } from '../output/diff.ts';
+import { renderList, renderValue } from '../output/render.ts';
+import { apiCommand, apiContext, examples, remark, show, wholeNumber } from './api-command.ts';
+import { EXIT } from '@flotilla/shared';
+
+const KINDS = ['listeners', 'pools', 'certificates'] as const;
+
+interface Written {
+  readonly revision: number | string;
+  readonly diff?: unknown;
+}
+
+export function registerConfig(program: Command): void {
+  program.addCommand(getCommand());
+  program.addCommand(applyCommand());
+  program.addCommand(diffCommand());
+  program.addCommand(validateCommand());
+  program.addCommand(deleteCommand());
+  program.addCommand(weightCommand());
+  program.addCommand(historyCommand());
+  program.addCommand(rollbackCommand());
+}
+
+/** `pools/api`, `pools api`, `backends api/b1`, `pools/api/backends/b1` → API path. */
+export function resourcePath(kind: string, name: string | undefined): string {
+  const [first = '', ...rest] = [...kind.split('/'), ...(name?.split('/') ?? [])].filter((part) => part !== '');
+  const encoded = rest.map(encodeURIComponent);
+  if (first === 'config' && rest.length === 0) return '/v1/config';
+  if (first === 'backends' && rest.length >= 1 && rest.length <= 2) {
+    return ['/v1/pools', encoded[0], 'backends', ...encoded.slice(1)].join('/');
+  }
+  if (KINDS.some((known) => known === first || known === `${first}s`)) {
+    return ['/v1', first.endsWith('s') ? first : `${first}s`, ...encoded].join('/');
+  }
+  throw new CliError(EXIT.usage, `"${kind}" is not config, listeners, pools, backends POOL or certificates`);
+}
+
+function getCommand(): Command {
+  return apiCommand('get', 'Show the configuration or a part of it')
+    .argument('<kind>', 'config, listeners, pools, backends or certificates')
+    .argument('[name]', 'one of them; backends: POOL or POOL/ID')
+    .option('--local', 'what the answering node itself knows, without asking the others')
+    .action(async (kind: string, name: string | undefined, options: { local?: boolean }, command: Command) => {
+      const { client, format } = apiContext(command);
+      const path = resourcePath(kind, name);
+      const answer = await client.call<unknown>({ path: options.local ? `${path}?consistency=local` : path });
+      show(renderValue(format === 'table' ? 'yaml' : format, answer.body));
+      if (answer.revision !== null && process.stderr.isTTY) remark(`# revision ${answer.revision}`);
+    })
+    .addHelpText('after', examples('get config > cluster.yaml', 'get pools api', 'get backends api/b1 --output json'));
+}
+
+function readDocument(file: string): string {
+  try {
+    return readFileSync(file === '-' ? 0 : file, 'utf8');
+  } catch (error) {
+    throw new CliError(EXIT.usage, `${file} cannot be read: ${(error as Error).message}`);
+  }
+}
+
+/** What a document would change, found by the cluster itself; nothing is changed. */
+async function dryRun(client: ApiClient, yaml: string): Promise<{ changes: string; revision: string | null }> {
+  const current = await client.call<unknown>({ path: '/v1/config' });
+  const answer = await client.call<Written>({ method: 'PUT', path: '/v1/config?dryRun=true', yaml });
+  return { changes: renderDiff(answer.body.diff), revision: current.revision };
+}
+
+function applyCommand(): Command {
+  return apiCommand(
+    'apply',
+    'Replace the configuration by a document: shows the difference, asks, changes all or nothing',
+  )
+    .argument('<file>', 'YAML or JSON; - for standard input')
+    .option('-y, --yes', 'do not ask')
+    .option('--wait <what>', 'commit, applied (this node serves it) or all (every node does)', 'all')
+    .action(async (file: string, options: { yes?: boolean; wait: string }, command: Command) => {
+      const { client } = apiContext(command);
+      const yaml = readDocument(file);
+      const { changes, revision } = await dryRun(client, yaml);
+      if (changes === '') return show('nothing to change');
+      show(changes);
+      if (!options.yes && !(await confirm('apply this?'))) throw new CliError(EXIT.failure, 'nothing was changed');
+      // If-Match: what was shown is what is done, or nothing.
+      const ifMatch = revision === null ? {} : { ifMatch: revision };
+      const path = `/v1/config?wait=${encodeURIComponent(options.wait)}`;
+      const written = await client.call<Written>({ method: 'PUT', path, yaml, ...ifMatch });
+      return show(`revision ${written.body.revision}`);
+    })
+    .addHelpText('after', examples('apply cluster.yaml', 'apply --yes - < cluster.yaml'));
+}
+
+async function confirm(question: string): Promise<boolean> {
+  if (!process.stdin.isTTY) throw new CliError(EXIT.usage, 'no terminal to ask on: say --yes');
+  const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    return /^y(es)?$/i.test((await terminal.question(`${question} [y/N] `)).trim());
+  } finally {
+    terminal.close();
+  }
+}
+
+function diffCommand(): Command {
+  return apiCommand('diff', 'Show what apply would change; exit code 1 where there is something')
+    .argument('<file>', 'YAML or JSON; - for standard input')
+    .action(async (file: string, _options, command: Command) => {
+      const { changes } = await dryRun(apiContext(command).client, readDocument(file));
+      if (changes === '') return;
+      show(changes);
+      process.exitCode = EXIT.failure;
+    })
+    .addHelpText('after', examples('diff cluster.yaml'));
+}
+
+function validateCommand(): Command {
+  return apiCommand('validate', 'Check a document; every fault is listed, nothing is changed')
+    .argument('<file>', 'YAML or JSON; - for standard input')
+    .action(async (file: string, _options, command: Command) => {
+      await apiContext(command).client.call({
+        method: 'PUT',
+        path: '/v1/config?dryRun=true',
+        yaml: readDocument(file),
+      });
+      show('valid');
+    })
+    .addHelpText('after', examples('validate cluster.yaml'));
+}
+
+function deleteCommand(): Command {
+  return apiCommand('delete', 'Delete a listener, a pool, a backend or a certificate')
+    .argument('<kind>', 'listeners, pools, backends or certificates')
+    .argument('<name>', 'which; backends: POOL/ID')
+    .action(async (kind: string, name: string, _options, command: Command) => {
+      const { client } = apiContext(command);
+      const { body } = await client.call<Written>({ method: 'DELETE', path: resourcePath(kind, name) });
+      show(`revision ${body.revision}`);
+    })
+    .addHelpText('after', examples('delete backends api/b3', 'delete listeners web'));
+}
+
+function weightCommand(): Command {
+  return apiCommand('weight', 'Set the weight of a backend on all nodes')
+    .argument('<pool/backend>', 'which', poolAndBackend)
+    .argument('<weight>', '0 (no new work) to 1000', wholeNumber)
+    .option('--wait <what>', 'commit, applied (this node serves it) or all (every node does)', 'all')
+    .action(async (target: string, weight: number, options: { wait: string }, command: Command) => {
+      const { client } = apiContext(command);
+      const path = `${resourcePath('backends', target)}?wait=${encodeURIComponent(options.wait)}`;
+      const { body } = await client.call<Written>({ method: 'PATCH', path, body: { weight } });
+      show(`revision ${body.revision}: ${target} weighs ${weight}`);
+    })
+    .addHelpText('after', examples('weight api/b1 50', 'weight api/b1 0   # no new requests to b1'));
+}
+
+/** Also used by drain: anything with a slash is a backend. */
+export function poolAndBackend(text: string): string {
+  if (!/^[^/]+\/[^/]+$/.test(text)) throw new InvalidArgumentError('must be POOL/BACKEND, e.g. api/b1');
+  return text;
+}
+
+interface HistoryItem {
+  readonly revision: number;
+  readonly [field: string]: unknown;
+}
+
+function historyCommand(): Command {
+  return apiCommand('history', 'List the revisions of the configuration, or show one')
+    .argument('[revision]', 'show this one whole', wholeNumber)
+    .action(async (revision: number | undefined, _options, command: Command) => {
+      const { client, format } = apiContext(command);
+      if (revision !== undefined) {
+        const body = await client.get<Record<string, unknown>>(`/v1/config/history/${revision}`);
+        return show(format === 'table' ? stringify(body).trimEnd() : renderValue(format, body));
+      }
+      const value = await client.get<{ items: HistoryItem[] }>('/v1/config/history');
+      const columns = [
+        { title: 'revision', of: (row: HistoryItem) => row.revision },
+        { title: 'at', of: (row: HistoryItem) => when(row.at ?? row.atMs ?? row.time) },
+        { title: 'who', of: (row: HistoryItem) => row.actor ?? row.author ?? row.who },
+        { title: 'what', of: (row: HistoryItem) => row.summary ?? row.what ?? row.action },
+      ];
+      return show(renderList(format, { value, rows: value.items, columns }));
+    })
+    .addHelpText('after', examples('history', 'history 42'));
+}
+
+const when = (value: unknown): unknown => (typeof value === 'number' ? new Date(value).toISOString() : value);
+
+function rollbackCommand(): Command {
+  return apiCommand('rollback', 'Make an earlier revision of the configuration the current one again')
+    .argument('<revision>', 'from `flotilla history`', wholeNumber)
+    .action(async (revision: number, _options, command: Command) => {
+      const { client } = apiContext(command);
+      const { body } = await client.call<Written>({ method: 'POST', path: '/v1/config/rollback', body: { revision } });
+      show(`revision ${body.revision} is as ${revision} was`);
+    })
+    .addHelpText('after', examples('rollback 42'));
+}

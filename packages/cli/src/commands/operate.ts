@@ -1,0 +1,143 @@
+/**
+ * Commands that act on the running cluster: drain, undrain, transfer, watch, explain, backup.
+ */
+import { writeFileSync } from 'node:fs';
+import type { Command } from 'commander';
+import colors from 'picocolors';
+import { renderRecord, renderValue } from '../output/render.ts';
+import { apiCommand, apiContext, examples, remark, show, wholeNumber } from './api-command.ts';
+import { resourcePath } from './config.ts';
+
+export function registerOperate(program: Command): void {
+  program.addCommand(drainCommand());
+  program.addCommand(undrainCommand());
+  program.addCommand(transferCommand());
+  program.addCommand(watchCommand());
+  program.addCommand(explainCommand());
+  program.addCommand(backupCommand());
+}
+
+function drainCommand(): Command {
+  return apiCommand('drain', 'Take a node or a backend out of service without losing a request')
+    .argument('<target>', 'a node (n1), or a backend (api/b1)')
+    .option('--deadline <ms>', 'node: close what is left after this long', wholeNumber)
+    .option('--reason <text>', 'node: shown to others')
+    .option('--force', 'node: even where no ready node or no quorum would be left')
+    .action(async (target: string, options: DrainOptions, command: Command) => {
+      const { client, format } = apiContext(command);
+      if (target.includes('/')) {
+        const path = resourcePath('backends', target);
+        await client.call({ method: 'PATCH', path, body: { state: 'draining' } });
+        return show(`${target} gets no new sessions`);
+      }
+      const force = options.force ? '?force=true' : '';
+      const { body } = await client.call<Record<string, unknown>>({
+        method: 'PUT',
+        path: `/v1/members/${encodeURIComponent(target)}/drain${force}`,
+        body: {
+          ...(options.deadline && { deadlineMs: options.deadline }),
+          ...(options.reason && { reason: options.reason }),
+        },
+      });
+      return show(renderRecord(format, body, Object.entries(body)));
+    })
+    .addHelpText('after', examples('drain n2 --reason "kernel update"', 'drain api/b1'));
+}
+
+interface DrainOptions {
+  readonly deadline?: number;
+  readonly reason?: string;
+  readonly force?: boolean;
+}
+
+function undrainCommand(): Command {
+  return apiCommand('undrain', 'Take a node or a backend back into service')
+    .argument('<target>', 'a node (n1), or a backend (api/b1)')
+    .action(async (target: string, _options, command: Command) => {
+      const { client } = apiContext(command);
+      if (target.includes('/')) {
+        await client.call({ method: 'PATCH', path: resourcePath('backends', target), body: { state: 'enabled' } });
+      } else {
+        await client.call({ method: 'DELETE', path: `/v1/members/${encodeURIComponent(target)}/drain` });
+      }
+      show(`${target} is in service again`);
+    })
+    .addHelpText('after', examples('undrain n2', 'undrain api/b1'));
+}
+
+function transferCommand(): Command {
+  return apiCommand('transfer', 'Hand leadership to another node')
+    .argument('[node]', 'to this one; otherwise to the most current')
+    .action(async (node: string | undefined, _options, command: Command) => {
+      const { client, format } = apiContext(command);
+      const body = node === undefined ? {} : { to: node };
+      const answer = await client.call<Record<string, unknown>>({ method: 'POST', path: '/v1/leader/transfer', body });
+      show(renderRecord(format, answer.body, Object.entries(answer.body)));
+    })
+    .addHelpText('after', examples('transfer', 'transfer n3'));
+}
+
+function watchCommand(): Command {
+  return apiCommand('watch', 'Print every change as it happens, until Ctrl-C')
+    .option('--from <revision>', 'start after this revision')
+    .option('--sessions', 'pinned sessions too')
+    .action(async (options: { from?: string; sessions?: boolean }, command: Command) => {
+      const { client, format } = apiContext(command);
+      const stop = new AbortController();
+      process.once('SIGINT', () => stop.abort());
+      let from = options.from;
+      for await (const event of client.events(watchPath(from, options.sessions), stop.signal)) {
+        from = event.id;
+        if (format === 'json') show(JSON.stringify({ ...event, data: JSON.parse(event.data) as unknown }));
+        else show(`${colors.dim(event.id.padStart(8))}  ${colors.bold(event.event.padEnd(8))} ${event.data}`);
+      }
+    })
+    .addHelpText('after', examples('watch', 'watch --from 42 --output json'));
+}
+
+function watchPath(from: string | undefined, sessions: boolean | undefined): string {
+  const query = new URLSearchParams();
+  if (from !== undefined) query.set('from', from);
+  if (sessions) query.set('sessions', 'true');
+  return `/v1/watch?${query}`;
+}
+
+interface ExplainOptions {
+  readonly listener: string;
+  readonly method: string;
+  readonly clientIp?: string;
+  readonly header: string[];
+}
+
+function explainCommand(): Command {
+  return apiCommand('explain', 'Say where a request would go and why')
+    .argument('<url>', 'e.g. http://example.com/api')
+    .option('--listener <name>', 'as if it came in here', 'web')
+    .option('--method <method>', 'request method', 'GET')
+    .option('--client-ip <ip>', 'as if from this address')
+    .option('--header <name:value...>', 'request fields', [])
+    .action(async (url: string, options: ExplainOptions, command: Command) => {
+      const { client, format } = apiContext(command);
+      const target = new URL(url.includes('://') ? url : `http://${url}`);
+      const query = new URLSearchParams({ listener: options.listener, method: options.method, host: target.host });
+      query.set('path', target.pathname + target.search);
+      if (options.clientIp !== undefined) query.set('clientIp', options.clientIp);
+      for (const header of options.header) query.append('header', header);
+      show(renderValue(format === 'table' ? 'yaml' : format, await client.get<unknown>(`/v1/explain?${query}`)));
+    })
+    .addHelpText('after', examples('explain http://example.com/api', 'explain /login --client-ip 10.0.0.9'));
+}
+
+function backupCommand(): Command {
+  return apiCommand('backup', 'Save a consistent snapshot of the cluster')
+    .argument('<file>', 'where to; - for standard output')
+    .action(async (file: string, _options, command: Command) => {
+      const { client } = apiContext(command);
+      const { body } = await client.call<unknown>({ path: '/v1/backup' });
+      const text = `${JSON.stringify(body)}\n`;
+      if (file === '-') return void process.stdout.write(text);
+      writeFileSync(file, text, { mode: 0o600 });
+      return remark(`saved to ${file}`);
+    })
+    .addHelpText('after', examples('backup flotilla-backup.json'));
+}

@@ -1,0 +1,39 @@
+/**
+ * All commands in one place, and what is true of each: strict arguments, help that teaches, errors as exceptions.
+ */
+import { Command } from 'commander';
+import { VERSION } from '@flotilla/node';
+import { examples } from './commands/api-command.ts';
+import { registerCluster } from './commands/cluster.ts';
+import { registerConfig } from './commands/config.ts';
+import { registerDemo } from './commands/demo.ts';
+import { registerNode } from './commands/node.ts';
+import { registerOperate } from './commands/operate.ts';
+
+export function buildProgram(): Command {
+  const program = new Command('flotilla')
+    .description('Load balancers that agree: run nodes, look at a cluster and change it.')
+    .version(VERSION, '-V, --version')
+    .showHelpAfterError('(--help shows what is possible)')
+    .addHelpText(
+      'after',
+      `${examples(
+        'demo                       three nodes and three backends on this machine',
+        'status                     who leads, who is alive',
+        'get config > cluster.yaml  read, edit …',
+        'apply cluster.yaml         … and change, on all nodes at once',
+        'weight api/b1 50',
+        'health',
+      )}
+Exit codes: 0 done, 1 refused or different, 64 usage, 69 unavailable, 70 bug, 74 disk, 78 configuration.
+Environment: FLOTILLA_SERVER, FLOTILLA_TOKEN, FLOTILLA_CA; those of a node are in \`flotilla node --help\`.
+`,
+    );
+  registerDemo(program);
+  registerNode(program);
+  registerCluster(program);
+  registerConfig(program);
+  registerOperate(program);
+  for (const command of [program, ...program.commands]) command.exitOverride();
+  return program;
+}
