@@ -6,7 +6,7 @@ import { waitFor } from '@flotilla/shared/testing';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type Answer, TestBackend, TestCluster, type TestNode } from './testing/index.ts';
 
-const QUICK = { intervalMs: 100, timeoutMs: 500, unhealthyAfter: 2, healthyAfter: 2 };
+const QUICK = { intervalMs: 100, timeoutMs: 100, unhealthyAfter: 2, healthyAfter: 2 };
 const NO_PROBES = { protocol: 'none' };
 
 let cluster: TestCluster | null = null;
@@ -70,7 +70,9 @@ describe('three control threads', () => {
     });
     const ifMatch = { 'if-match': String(headers['etag']) };
     const answers = await Promise.all(
-      Array.from({ length: 30 }, (_, at) => patch(nodes[at % 3]!, '/v1/pools/api/backends/b1', { weight: at }, ifMatch)),
+      Array.from({ length: 30 }, (_, at) =>
+        patch(nodes[at % 3]!, '/v1/pools/api/backends/b1', { weight: at }, ifMatch),
+      ),
     );
     const winners = answers.filter(({ status }) => status === 200);
     const losers = answers.filter(({ status }) => status === 412);
@@ -85,7 +87,9 @@ describe('three control threads', () => {
     const verdict = (node: TestNode, id: string): string | undefined =>
       node.thread.deltas.findLast((delta) => delta.id === id)?.verdict ??
       node.thread.snapshot?.pools[0]?.backends.find((each) => each.id === id)?.verdict;
-    await waitFor('both up everywhere', () => nodes.every((node) => verdict(node, 'b1') === 'up' && verdict(node, 'b2') === 'up'));
+    await waitFor('both up everywhere', () =>
+      nodes.every((node) => verdict(node, 'b1') === 'up' && verdict(node, 'b2') === 'up'),
+    );
     first.healthy = false;
     await waitFor('b1 down everywhere', () => nodes.every((node) => verdict(node, 'b1') === 'down'));
     expect(nodes.map((node) => verdict(node, 'b2'))).toEqual(['up', 'up', 'up']);
@@ -126,6 +130,11 @@ describe('three control threads', () => {
     const nodes = await started(3, document(['10.0.0.1:80']));
     const written = await patch(nodes[0]!, '/v1/pools/api/backends/b1?wait=all', { weight: 7 });
     expect(written.status, written.text).toBe(200);
+    // Entries after it carry to the disk that it was committed.
+    await waitFor('later entries', async () => {
+      const { body } = await nodes[0]!.ask('/v1/status');
+      return body.commitIndex >= written.body.revision + 2;
+    });
     await Promise.all(nodes.map((node) => node.stop()));
     const alone = await cluster!.restart(nodes[0]!);
     expect((await alone.ask('/live')).status).toBe(200);
@@ -141,7 +150,12 @@ describe('three control threads', () => {
 
 describe('one control thread', () => {
   it('answers before there is a cluster', async () => {
-    cluster = new TestCluster({ peers: [{ id: 'n1', host: '127.0.0.1', port: 1 }, { id: 'n2', host: '127.0.0.1', port: 2 }] });
+    cluster = new TestCluster({
+      peers: [
+        { id: 'n1', host: '127.0.0.1', port: 1 },
+        { id: 'n2', host: '127.0.0.1', port: 2 },
+      ],
+    });
     const [node] = await cluster.start(1);
     expect((await node!.ask('/live')).status).toBe(200);
     const ready = await node!.ask('/ready');
@@ -159,7 +173,10 @@ describe('one control thread', () => {
       const answer = await node.ask('/v1/config');
       return answer.headers['etag'] === '"0"' ? null : answer;
     });
-    const bad = await put(node, '/v1/config', { listeners: [{ name: 'web', port: 0, protocol: 'http', colour: 1 }], pools: 7 });
+    const bad = await put(node, '/v1/config', {
+      listeners: [{ name: 'web', port: 0, protocol: 'http', colour: 1 }],
+      pools: 7,
+    });
     expect([bad.status, bad.body.error.code]).toEqual([422, 'INVALID_CONFIG']);
     expect(bad.body.error.details.length).toBeGreaterThanOrEqual(3);
     const dry = await put(node, '/v1/config?dryRun=true', document(['10.0.0.1:80', '10.0.0.2:80']));
@@ -210,7 +227,7 @@ describe('one control thread', () => {
       ['/v1/pools/api/backends/b1', { method: 'PATCH', body: { weight: 'x' } }, 422],
       ['/v1/pools/api/backends/b1', { method: 'PATCH', body: [] }, 400],
       ['/v1/pools/api/backends/b1', { method: 'PATCH', body: { weight: 1 }, headers: { 'if-match': 'x' } }, 400],
-      ['/v1/pools/api', { method: 'DELETE' }, 422],
+      ['/v1/pools/api', { method: 'DELETE' }, 409],
       ['/v1/config/rollback', { method: 'POST', body: { revision: 1_000_000 } }, 404],
       ['/v1/config/rollback', { method: 'POST', body: { revision: 'x' } }, 400],
       ['/v1/config/history/999999', {}, 404],
@@ -246,19 +263,33 @@ describe('one control thread', () => {
     const [node] = (await started(1, document(['10.0.0.1:80']))) as [TestNode];
     const { body } = await node.ask('/openapi.json');
     expect(body.openapi).toBe('3.1.0');
-    expect(Object.keys(body.paths)).toEqual(expect.arrayContaining(['/v1/config', '/v1/pools/{pool}/backends/{name}', '/live']));
+    expect(Object.keys(body.paths)).toEqual(
+      expect.arrayContaining(['/v1/config', '/v1/pools/{pool}/backends/{name}', '/live']),
+    );
     expect((await node.ask('/docs')).status).toBeLessThan(400);
     const metrics = await waitFor('figures of the pool', async () => {
       const { text } = await node.ask('/metrics');
       return text.includes('flotilla_backend_weight{pool="api",backend="b1"} 100') ? text : null;
     });
-    for (const name of ['raft_is_leader 1', 'raft_has_leader 1', 'raft_term', 'raft_commit_index', 'config_revision', 'event_loop_delay_seconds'])
+    for (const name of [
+      'raft_is_leader 1',
+      'raft_has_leader 1',
+      'raft_term',
+      'raft_commit_index',
+      'config_revision',
+      'event_loop_delay_seconds',
+    ])
       expect(metrics).toContain(`flotilla_${name}`);
     expect(metrics).toContain('process_cpu_user_seconds_total');
   });
 
   it('asks for tokens where it has some', async () => {
-    cluster = new TestCluster({ tokens: [{ role: 'admin', token: 'alpha' }, { role: 'viewer', token: 'vega' }] });
+    cluster = new TestCluster({
+      tokens: [
+        { role: 'admin', token: 'alpha' },
+        { role: 'viewer', token: 'vega' },
+      ],
+    });
     const [node] = (await cluster.start(1)) as [TestNode];
     await node.whenReady();
     const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
@@ -290,7 +321,11 @@ describe('members', () => {
     expect(fourth.thread.draining).toBe(false);
     const gone = await nodes[0]!.ask('/v1/members/n4', { method: 'DELETE' });
     expect(gone.status, gone.text).toBe(200);
-    expect((await nodes[1]!.ask('/v1/members')).body.items.map((each: { id: string }) => each.id)).toEqual(['n1', 'n2', 'n3']);
+    expect((await nodes[1]!.ask('/v1/members')).body.items.map((each: { id: string }) => each.id)).toEqual([
+      'n1',
+      'n2',
+      'n3',
+    ]);
   });
 
   it('hand leadership over on request through any node', async () => {

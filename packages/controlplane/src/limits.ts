@@ -88,3 +88,5 @@ export const commandMaxBytes = 12 * 1024 * 1024;
 /** Digests are compared at every multiple of this index. */
 export const digestEveryCount = 64;
 export const digestsKeptCount = 64;
+/** How often writes look whether this leader still has its quorum. */
+export const quorumLookMs = 50;

@@ -10,7 +10,7 @@ import { join, type JoinAnswer, type JoinRequest, remove } from './cluster/membe
 import { callNode, type NodeCall } from './cluster/node-call.ts';
 import { Readiness, type ReadyView, unknownBackends } from './cluster/readiness.ts';
 import type { Session } from './cluster/session.ts';
-import { finite, leaderView, memberViews, type MemberView, ownRole, type StatusView } from './cluster/views.ts';
+import { leaderView, memberViews, type MemberView, ownRole, type StatusView } from './cluster/views.ts';
 import { collectTimeoutMs, shareSampleMs, transferTimeoutMs } from './limits.ts';
 import type { ControlMetrics, RaftFigures } from './metrics.ts';
 import type { ControlSettings } from './ports.ts';
@@ -137,7 +137,7 @@ export class NodeContext implements ApiContext {
       appliedIndex: host?.state.meta.index ?? 0,
       revision: host?.revision ?? 0,
       digest: host?.machine.digest() ?? '',
-      staleMs: finite(raft?.staleMs),
+      staleMs: host?.staleMs ?? null,
       draining: host?.state.drains.has(this.nodeId) ?? false,
       ready,
       reasons,

@@ -6,7 +6,6 @@ import { closed, ID_PATTERN, oneOf } from '@flotilla/shared/schema';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import Type, { type TSchema } from 'typebox';
 import type { ClusterHost, Consistency, Draft } from '../cluster/host.ts';
-import { finite } from '../cluster/views.ts';
 import { idempotencyKeyMaxBytes, waitDefaultMs, waitMaxMs } from '../limits.ts';
 import type { CommandOk } from '../state/index.ts';
 import type { ApiContext, Wait } from './context.ts';
@@ -54,7 +53,7 @@ export async function fresh(context: ApiContext, request: FastifyRequest, reply:
   const host = context.host();
   const consistency = (request.query as ReadParameters).consistency ?? 'linearizable';
   await host.read(consistency);
-  if (consistency === 'local') void reply.header('x-flotilla-stale-ms', String(finite(host.status().staleMs) ?? ''));
+  if (consistency === 'local') void reply.header('x-flotilla-stale-ms', String(host.staleMs ?? ''));
   return host;
 }
 
@@ -62,7 +61,7 @@ export async function fresh(context: ApiContext, request: FastifyRequest, reply:
 export function list(host: ClusterHost, request: FastifyRequest, items: readonly unknown[]): object {
   const local = (request.query as ReadParameters).consistency === 'local';
   const { revision } = host;
-  return local ? { items, revision, staleMs: finite(host.status().staleMs) } : { items, revision };
+  return local ? { items, revision, staleMs: host.staleMs } : { items, revision };
 }
 
 export interface Conditions {

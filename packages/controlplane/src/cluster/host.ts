@@ -4,7 +4,7 @@
  */
 import type { RaftNode, RaftStatus } from '@flotilla/raft';
 import { FlotillaError } from '@flotilla/shared';
-import { commandMaxBytes, digestEveryCount, digestsKeptCount, proposalTimeoutMs } from '../limits.ts';
+import { commandMaxBytes, digestEveryCount, digestsKeptCount, proposalTimeoutMs, quorumLookMs } from '../limits.ts';
 import {
   type ClusterStateMachine,
   type Command,
@@ -29,6 +29,8 @@ export class ClusterHost {
   readonly machine: ClusterStateMachine;
   readonly nodeId: string;
   readonly #checkpoints: Checkpoint[] = [];
+  #lookedMs = -Infinity;
+  #withoutQuorum = false;
 
   constructor(raft: RaftNode, machine: ClusterStateMachine, nodeId: string) {
     this.raft = raft;
@@ -64,8 +66,13 @@ export class ClusterHost {
     return this.raft.status();
   }
 
-  get isLeader(): boolean {
-    return this.raft.status().role === 'leader';
+  /** Age of what this node knows, whole ms; null where it never heard of a leader. */
+  get staleMs(): number | null {
+    const { role, quorum, staleMs, peers } = this.raft.status();
+    if (role !== 'leader' || quorum) return finite(staleMs);
+    // A leader that lost its quorum: since when is a majority, itself included, silent?
+    const silences = [0, ...peers.filter(({ voter }) => voter).map(({ silentMs }) => silentMs)].sort((a, b) => a - b);
+    return finite(silences[Math.floor(silences.length / 2)]);
   }
 
   /** Resolves when the command is committed and applied here. Throws what the state machine refused. */
@@ -76,10 +83,32 @@ export class ClusterHost {
         'TOO_LARGE',
         `this is ${data.length} bytes as one change; at most ${commandMaxBytes} fit`,
       );
-    const { result } = await this.raft.propose(data, { timeoutMs });
+    const deadlineMs = performance.now() + timeoutMs;
+    await this.#whenQuorum(deadlineMs);
+    const remainingMs = Math.max(1, deadlineMs - performance.now());
+    const { result } = await this.raft.propose(data, { timeoutMs: remainingMs });
     const outcome = result as CommandResult;
     if (outcome.ok) return outcome;
     throw new FlotillaError(outcome.code, outcome.message, { details: outcome.details });
+  }
+
+  /**
+   * A leader that lost its quorum would take the command and could not say later what became of it. It is held back here
+   * instead, where nothing has happened yet. Looked at every now and then only: this is the path of every write.
+   */
+  async #whenQuorum(deadlineMs: number): Promise<void> {
+    for (;;) {
+      const nowMs = performance.now();
+      if (nowMs - this.#lookedMs >= quorumLookMs) {
+        const { role, quorum } = this.raft.status();
+        this.#withoutQuorum = role === 'leader' && !quorum;
+        this.#lookedMs = nowMs;
+      }
+      if (!this.#withoutQuorum) return;
+      if (nowMs >= deadlineMs)
+        throw new FlotillaError('NO_QUORUM', 'a majority of members cannot be reached; nothing was changed');
+      await new Promise((resolve) => void setTimeout(resolve, quorumLookMs));
+    }
   }
 
   /** As `propose`, for what a node does by itself: the author is the node. */
@@ -91,6 +120,11 @@ export class ClusterHost {
   async read(consistency: Consistency): Promise<void> {
     if (consistency === 'linearizable') await this.raft.readIndex({ timeoutMs: proposalTimeoutMs });
   }
+}
+
+/** JSON has no Infinity. */
+export function finite(value: number | undefined): number | null {
+  return value === undefined || !Number.isFinite(value) ? null : Math.round(value);
 }
 
 /** `n1#9f2c` → `n1`. */

@@ -107,7 +107,7 @@ export class Peers {
       const request = this.#get(
         `${scheme}://${api}/ready`,
         { agent: this.#agent, signal: AbortSignal.timeout(peerPollTimeoutMs) },
-        (response) => readView(response).then(resolve, () => resolve(UNREACHABLE)),
+        (response) => void readView(response).then(resolve, () => resolve(UNREACHABLE)),
       );
       request.on('error', () => resolve(UNREACHABLE));
     });

@@ -112,7 +112,8 @@ export class Session {
     this.duties.close();
     this.observer.close();
     this.peers.close();
-    await this.host.raft.close();
+    // Nobody is there to take over: stop at once.
+    await this.host.raft.close({ transfer: this.host.status().linked.length > 0 });
   }
 
   #subscribe(): void {

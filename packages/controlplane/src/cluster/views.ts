@@ -3,7 +3,7 @@
  */
 import type { RaftStatus } from '@flotilla/raft';
 import type { DrainRow, ReadonlyState } from '../state/index.ts';
-import { incarnationOf, nameOf } from './host.ts';
+import { finite, incarnationOf, nameOf } from './host.ts';
 import type { PeerView } from './peers.ts';
 
 export interface ThreadView {
@@ -117,11 +117,6 @@ function memberRole(replica: string, status: RaftStatus): MemberView['role'] {
   const { voters, votersOutgoing, learners } = status.conf;
   if (voters.includes(replica) || votersOutgoing.includes(replica)) return 'follower';
   return learners.includes(replica) ? 'learner' : 'none';
-}
-
-/** JSON has no Infinity. */
-export function finite(value: number | undefined): number | null {
-  return value === undefined || !Number.isFinite(value) ? null : Math.round(value);
 }
 
 export function leaderView(leader: string | null, api: string): StatusView['leader'] {

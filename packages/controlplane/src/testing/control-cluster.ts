@@ -43,7 +43,11 @@ export class TestNode {
   }
 
   async start(): Promise<this> {
-    const log = createLogger({ level: process.env['TEST_LOG'] ?? FATAL, nodeId: this.settings.nodeId, thread: 'control' });
+    const log = createLogger({
+      level: process.env['TEST_LOG'] ?? FATAL,
+      nodeId: this.settings.nodeId,
+      thread: 'control',
+    });
     this.handle = await startControl(
       this.settings,
       {
@@ -111,7 +115,9 @@ export class TestCluster {
       host: '127.0.0.1',
       port: ports[count + at] ?? 0,
     }));
-    const nodes = peers.map(({ id, port }, at) => new TestNode(this.#settings({ id, api: ports[at] ?? 0, raft: port, peers })));
+    const nodes = peers.map(
+      ({ id, port }, at) => new TestNode(this.#settings({ id, api: ports[at] ?? 0, raft: port, peers })),
+    );
     this.nodes.push(...nodes);
     await Promise.all(nodes.map((node) => node.start()));
     return nodes;

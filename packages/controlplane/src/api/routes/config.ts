@@ -6,7 +6,14 @@ import { closed, ConfigSchema } from '@flotilla/shared/schema';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import Type from 'typebox';
 import { stringify } from 'yaml';
-import { diffOfRevision, type HistoryRow, readConfig, readConfigAt, readHistory, redactConfig } from '../../state/index.ts';
+import {
+  diffOfRevision,
+  type HistoryRow,
+  readConfig,
+  readConfigAt,
+  readHistory,
+  redactConfig,
+} from '../../state/index.ts';
 import type { Draft } from '../../cluster/host.ts';
 import type { ApiContext } from '../context.ts';
 import { dryRun } from '../dry-run.ts';

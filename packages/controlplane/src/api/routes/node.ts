@@ -3,7 +3,6 @@
  */
 import { FlotillaError } from '@flotilla/shared';
 import type { FastifyInstance } from 'fastify';
-import { finite } from '../../cluster/views.ts';
 import type { ApiContext } from '../context.ts';
 import { fresh, NoQuery, ReadQuery } from '../exchange.ts';
 
@@ -44,7 +43,7 @@ export function nodeRoutes(app: FastifyInstance, context: ApiContext): void {
     },
     async (request, reply) => {
       const host = await fresh(context, request, reply);
-      return { ...host.digests(), staleMs: finite(host.status().staleMs) };
+      return { ...host.digests(), staleMs: host.staleMs };
     },
   );
 }

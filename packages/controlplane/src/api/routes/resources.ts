@@ -7,7 +7,9 @@ import {
   BackendPatchSchema,
   BackendSchema,
   CertificateSchema,
+  checkShape,
   closed,
+  Faults,
   ListenerSchema,
   PoolSchema,
 } from '@flotilla/shared/schema';
@@ -201,7 +203,10 @@ async function change(
 function patchDraft(ref: ResourceRef, request: FastifyRequest): Draft {
   const body = objectBody(request);
   const { name, pool = '' } = ref;
-  if (ref.kind === 'backend' && isNumbersOnly(body)) return { type: 'backend.set', pool, id: name, ...body } as Draft;
+  if (ref.kind === 'backend' && isNumbersOnly(body)) {
+    checkNumbers(body);
+    return { type: 'backend.set', pool, id: name, ...body } as Draft;
+  }
   if (request.caller?.role !== 'admin')
     throw new FlotillaError('FORBIDDEN', 'the role operator may change weight and state only');
   return { type: 'resource.patch', ...ref, patch: body };
@@ -212,6 +217,13 @@ function isNumbersOnly(body: Readonly<Record<string, unknown>>): boolean {
     if (value === null || (field !== 'weight' && field !== 'state')) return false;
   }
   return true;
+}
+
+/** Same rules as in the whole document, so the same answer. */
+function checkNumbers(body: Readonly<Record<string, unknown>>): void {
+  const faults = new Faults();
+  checkShape(BackendPatchSchema, body, faults);
+  if (faults.any) throw new FlotillaError('INVALID_CONFIG', 'weight or state is not valid', { details: faults.all() });
 }
 
 function objectBody(request: FastifyRequest): Readonly<Record<string, unknown>> {
