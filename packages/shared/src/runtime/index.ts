@@ -1,2 +1,3 @@
 /** Tools that need libraries: logger, codec, metrics. */
 export * from './log.ts';
+export * from '../schema/certificates.ts';

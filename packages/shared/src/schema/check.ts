@@ -83,6 +83,11 @@ export function checkShape(schema: TSchema, value: unknown, faults: Faults, path
   return new Walk(faults).check(schema as SchemaNode, value, path);
 }
 
+/** The path of a property; the root has none. */
+export function fieldPath(path: string, field: string): string {
+  return path === '' ? field : `${path}.${field}`;
+}
+
 const PATTERN_WORDS: Readonly<Record<string, string>> = {
   [ID_PATTERN]: 'must be 1 to 63 lower-case letters, digits and dashes, beginning with a letter or digit',
 };
@@ -176,7 +181,7 @@ class Walk {
     let taken = 0;
     for (const name in properties) {
       const property = properties[name] as SchemaNode;
-      const at = path === '' ? name : `${path}.${name}`;
+      const at = fieldPath(path, name);
       const present = Object.hasOwn(given, name);
       if (present) taken++;
       if (present && given[name] !== undefined) {
@@ -200,7 +205,7 @@ class Walk {
       const close = closestName(key, known);
       const shown = key.length > 64 ? `${key.slice(0, 64)}…` : key;
       this.#fault(
-        path === '' ? shown : `${path}.${shown}`,
+        fieldPath(path, shown),
         close === null ? 'is not a field that is known here' : `is not a known field; did you mean "${close}"?`,
       );
     }

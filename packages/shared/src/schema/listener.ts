@@ -107,8 +107,8 @@ export const ListenerSchema = closed(
     ),
     maxConnectionAgeMs: withDefault(durationMs(0, '0: no limit.'), 0),
     maxRequestBodyBytes: withDefault(
-      Type.Integer({ minimum: 1, maximum: REQUEST_BODY_MAX_BYTES }),
-      REQUEST_BODY_MAX_BYTES,
+      Type.Integer({ minimum: 0, maximum: REQUEST_BODY_MAX_BYTES, description: '0: no limit.' }),
+      0,
     ),
     timeouts: withDefault(
       closed({

@@ -24,7 +24,6 @@ const state = oneOf(
 export const BackendSchema = closed({
   id: id('Unique in its pool.'),
   address: Type.String({
-    minLength: 3,
     maxLength: 280,
     description: 'HOST:PORT; an IPv6 address in brackets.',
   }),

@@ -1,6 +1,6 @@
 /** Relations inside one pool: backends, affinity, health, the way to the backends. */
 import { parseAddress } from './address.ts';
-import type { Faults } from './check.ts';
+import { type Faults, fieldPath } from './check.ts';
 import type { BackendConfig, PoolConfig } from './pool.ts';
 import { checkCertificateName, type RelationContext } from './relation-context.ts';
 
@@ -21,7 +21,7 @@ export function checkPool(pool: PoolConfig, path: string, context: RelationConte
 export function checkBackend(backend: BackendConfig, path: string, faults: Faults): void {
   if (parseAddress(backend.address) === null) {
     const example = '"10.0.0.1:3000", "app.internal:3000" or "[fd00::1]:3000"';
-    faults.add(`${path}.address`, `must be HOST:PORT such as ${example}, is "${backend.address}"`);
+    faults.add(fieldPath(path, 'address'), `must be HOST:PORT such as ${example}, is "${backend.address}"`);
   }
 }
 

@@ -5,7 +5,7 @@
  */
 import type { TSchema } from 'typebox';
 import type { FaultDetail } from '../errors.ts';
-import { checkShape, Faults } from './check.ts';
+import { checkShape, Faults, fieldPath } from './check.ts';
 import {
   type CertificateConfig,
   CertificateSchema,
@@ -79,7 +79,10 @@ function keepKey(
   if (certificate.keyPem !== KEPT_KEY) return certificate;
   const keyPem = keys.get(certificate.name);
   if (keyPem !== undefined && keyPem !== '') return { ...certificate, keyPem };
-  faults.add(`${path}.keyPem`, `is "${KEPT_KEY}", but there is no key of certificate "${certificate.name}" to keep`);
+  faults.add(
+    fieldPath(path, 'keyPem'),
+    `is "${KEPT_KEY}", but there is no key of certificate "${certificate.name}" to keep`,
+  );
   return { ...certificate, keyPem: '' };
 }
 
@@ -117,10 +120,7 @@ function validateOne<T>(
 ): Validated<T> {
   const faults = new Faults();
   const shaped = checkShape(schema, value ?? {}, faults) as T;
-  if (faults.any) return { ok: false, faults: faults.all() };
+  faults.settle();
   const result = more(shaped, faults);
-  // Paths of the checks that are shared with whole documents begin with a dot here.
-  if (faults.any)
-    return { ok: false, faults: faults.all().map((one) => ({ ...one, path: one.path.replace(/^\./, '') })) };
-  return { ok: true, value: result, warnings: [] };
+  return faults.any ? { ok: false, faults: faults.all() } : { ok: true, value: result, warnings: [] };
 }
