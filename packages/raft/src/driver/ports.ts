@@ -79,13 +79,16 @@ export interface TransportHandlers {
   /** `reset`: the peer's kernel refused or reset the connection: its process is gone. */
   onLinkDown(peer: ReplicaId, reset: boolean): void;
   /** A peer streams a snapshot. Resolves when it is stored and verified; rejects to refuse it. */
-  onSnapshot(
-    from: ReplicaId,
-    term: Term,
-    meta: SnapshotMeta,
-    chunks: AsyncIterable<Uint8Array>,
-    resumeAt: (offsetBytes: number) => void,
-  ): Promise<void>;
+  onSnapshot(inbound: InboundSnapshot): Promise<void>;
+}
+
+export interface InboundSnapshot {
+  readonly from: ReplicaId;
+  readonly term: Term;
+  readonly meta: SnapshotMeta;
+  readonly chunks: AsyncIterable<Uint8Array>;
+  /** Must be called before `chunks` is read: bytes that are here already. */
+  readonly resumeAt: (offsetBytes: number) => void;
 }
 
 /** Authenticated message passing between replicas. Sends never block and never queue without bound: what does not fit is dropped. */

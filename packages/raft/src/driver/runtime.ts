@@ -152,8 +152,7 @@ export class Runtime {
         this.links.down(peer);
         this.enqueue({ type: 'link-down', nowMs: this.clock.nowMs(), peer, reset });
       },
-      onSnapshot: (from, term, meta, chunks, resumeAt) =>
-        this.snapshots.receive({ from, term, meta, chunks, resumeAt }),
+      onSnapshot: (inbound) => this.snapshots.receive(inbound),
     });
   }
 

@@ -4,10 +4,10 @@
  */
 import type { Effect } from '../core/effects.ts';
 import type { Event } from '../core/events.ts';
-import type { ConfState, Index, ReplicaId, SnapshotMeta, Term } from '../core/types.ts';
+import type { ConfState, Index, Term } from '../core/types.ts';
 import { RaftError } from './errors.ts';
 import { SNAPSHOT_SENDS_MAX_COUNT } from './limits.ts';
-import type { Clock, RaftLogger, RaftMetrics, StateMachine, Storage, Transport } from './ports.ts';
+import type { Clock, InboundSnapshot, RaftLogger, RaftMetrics, StateMachine, Storage, Transport } from './ports.ts';
 
 export interface SnapshotPolicy {
   /** A snapshot after this many applied entries … */
@@ -124,13 +124,7 @@ export class Snapshots {
   }
 
   /** A peer streams a snapshot. Rejects to refuse it. */
-  async receive(inbound: {
-    readonly from: ReplicaId;
-    readonly term: Term;
-    readonly meta: SnapshotMeta;
-    readonly chunks: AsyncIterable<Uint8Array>;
-    readonly resumeAt: (offsetBytes: number) => void;
-  }): Promise<void> {
+  async receive(inbound: InboundSnapshot): Promise<void> {
     if (this.#stopped) throw new RaftError('STOPPED', 'this node is stopping');
     if (this.#receiving) throw new RaftError('OVERLOADED', 'another snapshot is being received');
     const { storage, clock, logger, metrics, enqueue } = this.#options;

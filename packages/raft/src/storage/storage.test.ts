@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { Storage } from '../driver/ports.ts';
 import { MemoryDisk, MemoryStorage } from '../testing/memory-storage.ts';
 import { storageCases } from '../testing/storage-suite.ts';
@@ -38,9 +38,13 @@ function memorySubject(): Promise<StorageSubject> {
 }
 
 describe('LevelDB', () => {
-  for (const { name, run } of storageCases(levelSubject)) test(name, run);
+  test.each(storageCases(levelSubject))('$name', async ({ run }) => {
+    await expect(run()).resolves.toBeUndefined();
+  });
 });
 
 describe('memory', () => {
-  for (const { name, run } of storageCases(memorySubject)) test(name, run);
+  test.each(storageCases(memorySubject))('$name', async ({ run }) => {
+    await expect(run()).resolves.toBeUndefined();
+  });
 });

@@ -15,7 +15,7 @@ import { LevelStorage } from '../storage/level-storage.ts';
 import { formCluster, replicaOf } from '../transport/formation.ts';
 import { TcpTransport } from '../transport/tcp-transport.ts';
 import { freePorts } from '@flotilla/shared/testing';
-import { RecordingMachine } from './recording-machine.ts';
+import type { RecordingMachine } from './recording-machine.ts';
 
 export interface Member<M extends StateMachine = RecordingMachine> {
   readonly name: string;

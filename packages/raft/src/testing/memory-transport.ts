@@ -105,7 +105,7 @@ export class MemoryTransport implements Transport {
     async function* chunks(): AsyncGenerator<Uint8Array> {
       yield* read(await offset);
     }
-    await handlers.onSnapshot(this.replica, term, meta, chunks(), resumeAt);
+    await handlers.onSnapshot({ from: this.replica, term, meta, chunks: chunks(), resumeAt });
   }
 
   close(): Promise<void> {

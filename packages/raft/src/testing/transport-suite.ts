@@ -45,7 +45,7 @@ export async function station(subject: TransportSubject, replica: ReplicaId): Pr
     onMessage: (from, message) => void self.messages.push({ from, message }),
     onLinkUp: (peer) => void self.links.push(`up ${peer}`),
     onLinkDown: (peer, reset) => void self.links.push(`down ${peer}${reset ? ' reset' : ''}`),
-    onSnapshot: async (from, term, meta, chunks, resumeAt) => {
+    onSnapshot: async ({ from, term, meta, chunks, resumeAt }) => {
       if (self.refuse !== null) throw new Error(self.refuse);
       resumeAt(self.resumeAt);
       const parts: Uint8Array[] = [];

@@ -147,7 +147,7 @@ function exchange(port: number, bytes: Uint8Array): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const parts: Buffer[] = [];
     const socket = connect({ host: '127.0.0.1', port }, () => socket.write(bytes));
-    socket.on('data', (part) => parts.push(part));
+    socket.on('data', (part: Buffer) => parts.push(part));
     socket.on('error', reject);
     socket.on('close', () => resolve(Buffer.concat(parts)));
   });
@@ -183,6 +183,7 @@ describe('strangers', () => {
       socket.on('close', () => closed++);
     }
     await waitFor('the surplus to be closed', () => closed >= 72);
+    expect(closed).toBeLessThan(200);
     for (const socket of idle) socket.destroy();
     await introduce(a, b);
   });
@@ -214,6 +215,7 @@ describe('links', () => {
     await waitFor('both links', () => isUp(a, 'n2#b') && isUp(again, 'n1#a'));
     await turn();
     again.transport.send('n1#a', { type: 'timeout-now', term: 9 }, 'control');
-    await waitFor('a message', () => a.messages.some(({ message }) => message.term === 9));
+    const heard = await waitFor('a message', () => a.messages.find(({ message }) => message.term === 9));
+    expect(heard.from).toBe('n2#b');
   });
 });

@@ -125,7 +125,7 @@ export function acceptSnapshot(connection: Connection, from: ReplicaId, handlers
         const resumeAt = (offsetBytes: number): void => {
           connection.send(FrameType.snapshotResume, (writer) => writer.u53(offsetBytes));
         };
-        handlers.onSnapshot(from, term, meta, chunks, resumeAt).then(
+        handlers.onSnapshot({ from, term, meta, chunks, resumeAt }).then(
           () => done(true, ''),
           (error: unknown) => done(false, String(error)),
         );

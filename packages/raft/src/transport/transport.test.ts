@@ -1,5 +1,5 @@
 /** The acceptance suite of transports, on the network in memory and on TCP with and without TLS. */
-import { describe, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { MemoryNetwork, MemoryTransport } from '../testing/memory-transport.ts';
 import { transportCases } from '../testing/transport-suite.ts';
 import type { TransportSubject } from '../testing/transport-suite.ts';
@@ -42,9 +42,13 @@ function memorySubject(): TransportSubject {
 }
 
 describe('TCP', () => {
-  for (const { name, run } of transportCases(tcpSubject)) test(name, run);
+  test.each(transportCases(tcpSubject))('$name', async ({ run }) => {
+    await expect(run()).resolves.toBeUndefined();
+  });
 });
 
 describe('memory', () => {
-  for (const { name, run } of transportCases(memorySubject)) test(name, run);
+  test.each(transportCases(memorySubject))('$name', async ({ run }) => {
+    await expect(run()).resolves.toBeUndefined();
+  });
 });

@@ -1,0 +1,71 @@
+/** Mutual TLS between nodes: the acceptance suite over it, and who is not let in. */
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { waitFor } from '@flotilla/shared/testing';
+import { silentLogger } from '../driver/system.ts';
+import { TestAuthority } from '../testing/certificates.ts';
+import { station, transportCases } from '../testing/transport-suite.ts';
+import type { Station, TransportSubject } from '../testing/transport-suite.ts';
+import { replicaName } from './handshake.ts';
+import type { TransportTls } from './options.ts';
+import { TcpTransport } from './tcp-transport.ts';
+
+let authority: TestAuthority;
+const opened: TcpTransport[] = [];
+const codes: string[] = [];
+
+beforeAll(async () => {
+  authority = await TestAuthority.create();
+});
+
+async function closeAll(): Promise<void> {
+  await Promise.all(opened.splice(0).map((transport) => transport.close()));
+}
+
+afterEach(closeAll);
+afterAll(closeAll);
+
+async function create(replica: string, given?: TransportTls): ReturnType<TransportSubject['create']> {
+  const tls = given ?? (await authority.issue(replicaName(replica)));
+  const transport = new TcpTransport({
+    listen: { host: '127.0.0.1', port: 0 },
+    clusterName: 'test',
+    clusterId: 'c1',
+    replica,
+    secret: '',
+    tls,
+    logger: { ...silentLogger, warn: (fields) => void codes.push(String((fields as { code?: string }).code)) },
+  });
+  opened.push(transport);
+  await transport.listen();
+  return { transport, address: { replica, host: '127.0.0.1', port: transport.port } };
+}
+
+describe('TLS', () => {
+  test.each(transportCases(() => ({ create, destroy: closeAll })))('$name', async ({ run }) => {
+    await expect(run()).resolves.toBeUndefined();
+  });
+
+  const node = (replica: string, tls?: TransportTls): Promise<Station> =>
+    station({ create: () => create(replica, tls), destroy: closeAll }, replica);
+
+  test('a certificate that names another node is refused', async () => {
+    codes.length = 0;
+    const [a, b] = [await node('n1#a'), await node('n2#b', await authority.issue('n3'))];
+    a.transport.setPeers([b.address]);
+    b.transport.setPeers([a.address]);
+    await waitFor('the refusal', () => codes.includes('BAD_SECRET'));
+    expect([...a.links, ...b.links]).toEqual([]);
+  });
+
+  test('a certificate of another authority is refused', async () => {
+    const stranger = await TestAuthority.create();
+    const [a, b] = [await node('n1#a'), await node('n2#b', await stranger.issue('n2'))];
+    const c = await node('n3#c');
+    a.transport.setPeers([b.address, c.address]);
+    b.transport.setPeers([a.address]);
+    c.transport.setPeers([a.address]);
+    await waitFor('the link of those who may', () => a.links.includes('up n3#c') && c.links.includes('up n1#a'));
+    expect(b.links).toEqual([]);
+    expect(a.links).toEqual(['up n3#c']);
+  });
+});
