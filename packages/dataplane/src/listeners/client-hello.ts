@@ -47,6 +47,7 @@ export function parseClientHello(bytes: Buffer): ClientHelloResult {
 function handshakeBytes(bytes: Buffer): Buffer | ClientHelloResult {
   const parts: Buffer[] = [];
   let have = 0;
+  let need = 0;
   for (let at = 0; ; ) {
     if (bytes.length > at && bytes[at] !== RECORD_HANDSHAKE) return MALFORMED;
     if (bytes.length > at + 1 && bytes[at + 1] !== 3) return MALFORMED;
@@ -56,14 +57,12 @@ function handshakeBytes(bytes: Buffer): Buffer | ClientHelloResult {
     const part = bytes.subarray(at + RECORD_HEADER_BYTES, at + RECORD_HEADER_BYTES + length);
     parts.push(part);
     have += part.length;
-    const first = parts[0] as Buffer;
-    if (first.length > 0 && first[0] !== CLIENT_HELLO) return MALFORMED;
-    const handshake = parts.length === 1 ? first : Buffer.concat(parts);
-    if (have >= HANDSHAKE_HEADER_BYTES) {
-      const need = HANDSHAKE_HEADER_BYTES + handshake.readUIntBE(1, 3);
+    if (part.length > 0 && parts.length === 1 && part[0] !== CLIENT_HELLO) return MALFORMED;
+    if (need === 0 && have >= HANDSHAKE_HEADER_BYTES) {
+      need = HANDSHAKE_HEADER_BYTES + Buffer.concat(parts).readUIntBE(1, 3);
       if (need > CLIENT_HELLO_MAX_BYTES) return { type: 'error', reason: 'client-hello-too-large' };
-      if (have >= need) return handshake.subarray(0, need);
     }
+    if (need > 0 && have >= need) return Buffer.concat(parts, need);
     if (part.length < length) break;
     at += RECORD_HEADER_BYTES + length;
   }

@@ -14,10 +14,12 @@ export const REMOVED_LISTENER_DEADLINE_MS = 30_000;
 export const PROXY_V1_MAX_BYTES = 107;
 /** A PROXY header of version 2 with its extensions: more than any sender uses. */
 export const PROXY_V2_MAX_BYTES = 4_096;
-/** A ClientHello, over all its records, before the server name is known. */
-export const CLIENT_HELLO_MAX_BYTES = 65_536;
+/** A ClientHello with the headers of its records; real ones have half to two KiB. */
+export const CLIENT_HELLO_MAX_BYTES = 16_384;
 /** UDP sessions of one listener and thread. */
 export const UDP_SESSIONS_MAX_COUNT = 16_384;
+/** Datagrams of one session that wait for its socket to be connected. */
+export const UDP_WAITING_MAX_COUNT = 16;
 /** Lines of the access log that wait for one message to the control thread. */
 export const ACCESS_LOG_BATCH_COUNT = 512;
 export const ACCESS_LOG_FLUSH_MS = 100;

@@ -12,7 +12,7 @@ import type { Backend, ListenerTable } from '../config/table.ts';
 import type { ListenerStats } from '../metrics/stats-recorder.ts';
 import type { DataplaneContext } from '../thread/context.ts';
 import type { Timer } from '../thread/timers.ts';
-import { UDP_SESSIONS_MAX_COUNT } from './limits.ts';
+import { UDP_SESSIONS_MAX_COUNT, UDP_WAITING_MAX_COUNT } from './limits.ts';
 import type { ListenerEnvironment } from './stream-listener.ts';
 
 interface Session {
@@ -20,6 +20,8 @@ interface Session {
   readonly socket: Socket;
   readonly idle: Timer;
   readonly startedMs: number;
+  /** Datagrams that came before the socket was connected; null since then. */
+  waiting: Buffer[] | null;
 }
 
 export class UdpListener {
@@ -88,7 +90,8 @@ export class UdpListener {
     if (session === null) return;
     this.#context.timers.restart(session.idle, this.#table.spec.timeouts.udpIdleMs);
     this.stats.bytesIn += datagram.length;
-    session.socket.send(datagram);
+    if (session.waiting === null) session.socket.send(datagram);
+    else if (session.waiting.length < UDP_WAITING_MAX_COUNT) session.waiting.push(datagram);
   }
 
   #open(key: string, from: RemoteInfo): Session | null {
@@ -116,10 +119,14 @@ export class UdpListener {
       this.#context.timers.restart(session.idle, this.#table.spec.timeouts.udpIdleMs);
       this.#socket?.send(answer, from.port, from.address);
     });
-    // Connected: answers of strangers are dropped by the kernel, and sends wait for it.
-    socket.connect(backend.port, backend.host);
     const idle = this.#context.timers.after(this.#table.spec.timeouts.udpIdleMs, () => this.#end(key, session));
-    const session: Session = { backend, socket, idle, startedMs: this.#context.nowMs() };
+    const session: Session = { backend, socket, idle, startedMs: this.#context.nowMs(), waiting: [] };
+    // Connected, so that the kernel drops what strangers send to it.
+    socket.connect(backend.port, backend.host, () => {
+      if (this.#sessions.get(key) !== session) return;
+      for (const datagram of session.waiting ?? []) socket.send(datagram);
+      session.waiting = null;
+    });
     backend.runtime.begin();
     this.stats.open++;
     this.#sessions.set(key, session);
