@@ -6,7 +6,7 @@
 import { ENTRY_OVERHEAD_BYTES } from './config.ts';
 import type { ProposalOutcome, Proposal } from './events.ts';
 import { appendConfChange } from './membership.ts';
-import type { ForwardResponse, ForwardedConf, ProposalRefusal } from './messages.ts';
+import type { ForwardResponse, ForwardedConf, ForwardedProposals, ProposalRefusal } from './messages.ts';
 import { send } from './outbox.ts';
 import { confirmedSeq } from './reads.ts';
 import { appendAsLeader, type NewEntry } from './replication.ts';
@@ -77,8 +77,16 @@ function forward(s: RaftState, leader: ReplicaId, proposals: readonly Proposal[]
   flush();
 }
 
-export function handleForward(s: RaftState, from: ReplicaId, proposals: readonly Proposal[]): void {
-  answer(s, from, appendProposals(s, from, proposals));
+/**
+ * A request is good for the term in which it was sent only: its sender may conclude from a committed entry of a later term
+ * that it was lost, and propose it again.
+ */
+export function handleForward(s: RaftState, from: ReplicaId, message: ForwardedProposals): void {
+  const late = message.term !== s.term;
+  const outcomes: ProposalOutcome[] = late
+    ? message.proposals.map(({ seq }) => ({ seq, accepted: false, refused: 'not-leader' }))
+    : appendProposals(s, from, message.proposals);
+  answer(s, from, outcomes);
 }
 
 /** A caller of this replica wants the membership changed. */
@@ -93,7 +101,9 @@ export function proposeConf(s: RaftState, seq: number, change: ConfChange): void
 }
 
 export function handleForwardConf(s: RaftState, from: ReplicaId, message: ForwardedConf): void {
-  answer(s, from, [appendConf(s, from, message)]);
+  const { seq } = message;
+  const late = message.term !== s.term;
+  answer(s, from, [late ? { seq, accepted: false, refused: 'not-leader' } : appendConf(s, from, message)]);
 }
 
 function appendConf(

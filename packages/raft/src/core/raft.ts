@@ -344,7 +344,7 @@ function dispatch(s: RaftState, from: ReplicaId, message: Message): void {
       if (s.leading === null && isPromotable(s)) campaign(s, { pre: false, transfer: true });
       return;
     case 'forward':
-      return handleForward(s, from, message.proposals);
+      return handleForward(s, from, message);
     case 'forward-response':
       return handleForwardResponse(s, message);
     case 'forward-conf':

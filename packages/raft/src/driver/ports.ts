@@ -96,7 +96,8 @@ export interface Transport {
   start(handlers: TransportHandlers): Promise<void>;
   /** Replaces the address book. Connections to replicas that are no longer in it are closed. */
   setPeers(peers: readonly PeerAddress[]): void;
-  send(to: ReplicaId, message: Message, lane: Lane): void;
+  /** False where the message was dropped and surely never left. */
+  send(to: ReplicaId, message: Message, lane: Lane): boolean;
   sendSnapshot(
     to: ReplicaId,
     term: Term,

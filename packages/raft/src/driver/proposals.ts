@@ -1,8 +1,10 @@
 /**
  * Proposals of this node's callers, from submission to the result of their application here.
  *
- * A proposal that the core refused did nothing, so it is tried again until its deadline; one that was sent or appended
- * is never sent a second time: if its fate is not heard of in time, the caller is told UNKNOWN_OUTCOME.
+ * A proposal is tried again, silently and until its deadline, only when it surely had no effect: it was refused, it never
+ * left, or an entry of a later term was applied here. The last needs a word: a proposal is good for one term only, so it
+ * stands, if anywhere, among entries of that term; once an entry of a later term is applied, every entry of the earlier
+ * one that will ever be committed has been applied before it. What cannot be told so ends in UNKNOWN_OUTCOME.
  */
 import type { Proposal, ProposalOutcome } from '../core/events.ts';
 import type { ConfChange, Entry, Index, ReplicaId, Term } from '../core/types.ts';
@@ -17,33 +19,36 @@ export interface Committed {
   readonly result: unknown;
 }
 
-interface Pending extends Waiter<Committed> {
-  readonly seq: number;
-  readonly data: Uint8Array;
-  readonly change: ConfChange | null;
-  readonly startedMs: number;
-  /** `waiting`: nothing happened yet. `sent`: handed to the core. `appended`: in some leader's log at `index`. */
-  state: 'waiting' | 'sent' | 'appended';
-  index: Index;
+/** Handed to the core in this very step: which term it is good for will be known when the step is over. */
+const TERM_UNKNOWN = Infinity;
+
+interface Pending extends Submission {
+  /** A new one for each attempt: a late answer to an earlier one must not be taken for the answer to this one. */
+  seq: number;
+  /** `waiting`: it had no effect so far. `sent`: it stands in a log of `term`, or will, or is lost. */
+  state: 'waiting' | 'sent';
+  term: Term;
   retryAtMs: number;
 }
 
 export interface Submission extends Waiter<Committed> {
   readonly data: Uint8Array;
   readonly change: ConfChange | null;
-  readonly nowMs: number;
+  readonly startedMs: number;
 }
 
 export class Proposals {
   readonly #self: ReplicaId;
   readonly #pending = new Map<number, Pending>();
-  /** Where our appended proposals stand, to notice one that another leader overwrote. */
-  readonly #byIndex = new Map<Index, number>();
   readonly #commitSeconds: ((seconds: number) => void) | undefined;
+  /** For the next event. */
   #batch: Pending[] = [];
+  /** Without effect so far; tried again a little later, or when a leader is known. */
   #resting: Pending[] = [];
   #bytes = 0;
   #nextSeq: number;
+  /** Highest term of an applied entry. */
+  #appliedTerm: Term = 0;
 
   constructor(options: {
     readonly self: ReplicaId;
@@ -65,25 +70,15 @@ export class Proposals {
   }
 
   submit(submission: Submission): void {
-    const { data, change, nowMs, resolve, reject, deadlineMs } = submission;
-    if (this.#pending.size >= PROPOSALS_PENDING_MAX_COUNT || this.#bytes + data.length > PROPOSALS_PENDING_MAX_BYTES) {
-      reject(raftError('OVERLOADED', null));
+    const bytes = this.#bytes + submission.data.length;
+    if (this.#pending.size >= PROPOSALS_PENDING_MAX_COUNT || bytes > PROPOSALS_PENDING_MAX_BYTES) {
+      submission.reject(raftError('OVERLOADED', null));
       return;
     }
-    const pending: Pending = {
-      seq: this.#nextSeq++,
-      data,
-      change,
-      startedMs: nowMs,
-      state: 'waiting',
-      index: 0,
-      retryAtMs: 0,
-      resolve,
-      reject,
-      deadlineMs,
-    };
-    this.#bytes += data.length;
-    this.#pending.set(pending.seq, pending);
+    const seq = this.#nextSeq++;
+    const pending: Pending = { ...submission, seq, state: 'waiting', term: TERM_UNKNOWN, retryAtMs: 0 };
+    this.#bytes = bytes;
+    this.#pending.set(seq, pending);
     this.#batch.push(pending);
   }
 
@@ -94,6 +89,7 @@ export class Proposals {
     for (const pending of this.#batch) {
       if (!this.#pending.has(pending.seq)) continue;
       pending.state = 'sent';
+      pending.term = TERM_UNKNOWN;
       if (pending.change) changes.push({ seq: pending.seq, change: pending.change });
       else proposals.push({ seq: pending.seq, data: pending.data });
     }
@@ -101,18 +97,24 @@ export class Proposals {
     return { proposals, changes };
   }
 
+  /** Forwarded to the leader of this term; `left`: false where the message was dropped before it left. */
+  forwarded(seqs: readonly number[], term: Term, left: boolean, nowMs: number): void {
+    for (const seq of seqs) {
+      const pending = this.#pending.get(seq);
+      if (!pending) continue;
+      if (left) pending.term = term;
+      else this.#rest(pending, nowMs);
+    }
+  }
+
   outcomes(outcomes: readonly ProposalOutcome[], nowMs: number, outlook: Outlook): void {
     for (const outcome of outcomes) {
       const pending = this.#pending.get(outcome.seq);
       if (!pending) continue;
       if (outcome.accepted) {
-        pending.state = 'appended';
-        pending.index = outcome.index;
-        this.#byIndex.set(outcome.index, outcome.seq);
+        if (pending.term === TERM_UNKNOWN) pending.term = outcome.term;
       } else if (isTransient(outcome.refused) && nowMs < pending.deadlineMs) {
-        pending.state = 'waiting';
-        pending.retryAtMs = nowMs + RETRY_AFTER_MS;
-        this.#resting.push(pending);
+        this.#rest(pending, nowMs);
       } else {
         this.#forget(pending);
         pending.reject(refusalError(outcome.refused, outlook));
@@ -122,48 +124,43 @@ export class Proposals {
 
   /** An entry was applied here with this result. */
   applied(entry: Entry, result: unknown, nowMs: number): void {
-    const holder = this.#byIndex.get(entry.index);
-    if (entry.origin === this.#self) {
-      const pending = this.#pending.get(entry.seq);
-      if (pending) {
-        this.#forget(pending);
-        this.#commitSeconds?.((nowMs - pending.startedMs) / 1000);
-        pending.resolve({ index: entry.index, term: entry.term, result });
+    if (entry.term > this.#appliedTerm) {
+      this.#appliedTerm = entry.term;
+      for (const pending of this.#pending.values()) {
+        if (pending.state === 'sent' && pending.term < entry.term) this.#rest(pending, nowMs);
       }
     }
-    if (holder === undefined) return;
-    this.#byIndex.delete(entry.index);
-    if (holder === entry.seq && entry.origin === this.#self) return;
-    const overwritten = this.#pending.get(holder);
-    if (!overwritten || overwritten.index !== entry.index) return;
-    this.#forget(overwritten);
-    overwritten.reject(raftError('NO_LEADER', null));
+    if (entry.origin !== this.#self) return;
+    const pending = this.#pending.get(entry.seq);
+    if (!pending) return;
+    this.#forget(pending);
+    this.#commitSeconds?.((nowMs - pending.startedMs) / 1000);
+    pending.resolve({ index: entry.index, term: entry.term, result });
   }
 
-  /** A snapshot replaced the log up to `index`: what stood there will not be applied one by one any more. */
-  skippedTo(index: Index): void {
+  /** A snapshot with entries up to this term replaced the log: what it holds is not applied one by one any more. */
+  skippedTo(term: Term): void {
+    this.#appliedTerm = Math.max(this.#appliedTerm, term);
     for (const pending of this.#pending.values()) {
-      if (pending.state !== 'appended' || pending.index > index) continue;
+      if (pending.state !== 'sent' || pending.term > term) continue;
       this.#forget(pending);
       pending.reject(raftError('UNKNOWN_OUTCOME', null));
     }
   }
 
-  /** Deadlines and retries. `leaderChanged`: rested long enough. Answers whether something is ready for the core. */
-  sweep(nowMs: number, leaderChanged: boolean, outlook: Outlook): boolean {
-    if (!leaderChanged) this.#expire(nowMs, outlook);
-    if (this.#resting.length > 0) {
-      const resting = this.#resting;
-      this.#resting = [];
-      for (const pending of resting) {
-        if (!this.#pending.has(pending.seq)) continue;
-        (leaderChanged || pending.retryAtMs <= nowMs ? this.#batch : this.#resting).push(pending);
-      }
+  /** Retries. `leaderChanged`: rested long enough. */
+  retry(nowMs: number, leaderChanged: boolean): void {
+    if (this.#resting.length === 0) return;
+    const resting = this.#resting;
+    this.#resting = [];
+    for (const pending of resting) {
+      if (!this.#pending.has(pending.seq)) continue;
+      (leaderChanged || pending.retryAtMs <= nowMs ? this.#batch : this.#resting).push(pending);
     }
-    return this.ready;
   }
 
-  #expire(nowMs: number, outlook: Outlook): void {
+  /** Deadlines. */
+  expire(nowMs: number, outlook: Outlook): void {
     for (const pending of this.#pending.values()) {
       if (pending.deadlineMs > nowMs) continue;
       this.#forget(pending);
@@ -178,15 +175,21 @@ export class Proposals {
       pending.reject(raftError(pending.state === 'waiting' ? 'STOPPED' : 'UNKNOWN_OUTCOME', null));
     }
     this.#pending.clear();
-    this.#byIndex.clear();
     this.#batch = [];
     this.#resting = [];
     this.#bytes = 0;
   }
 
+  #rest(pending: Pending, nowMs: number): void {
+    this.#pending.delete(pending.seq);
+    pending.seq = this.#nextSeq++;
+    this.#pending.set(pending.seq, pending);
+    pending.state = 'waiting';
+    pending.retryAtMs = nowMs + RETRY_AFTER_MS;
+    this.#resting.push(pending);
+  }
+
   #forget(pending: Pending): void {
-    if (!this.#pending.delete(pending.seq)) return;
-    this.#bytes -= pending.data.length;
-    if (pending.index > 0 && this.#byIndex.get(pending.index) === pending.seq) this.#byIndex.delete(pending.index);
+    if (this.#pending.delete(pending.seq)) this.#bytes -= pending.data.length;
   }
 }

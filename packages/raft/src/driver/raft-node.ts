@@ -187,7 +187,7 @@ export class RaftNode {
     return new Promise((resolve, reject) => {
       if (this.#state !== 'open' || runtime.stopped) return reject(raftError('STOPPED', null));
       const nowMs = runtime.clock.nowMs();
-      runtime.proposals.submit({ data, change, nowMs, deadlineMs: nowMs + timeoutMs, resolve, reject });
+      runtime.proposals.submit({ data, change, startedMs: nowMs, deadlineMs: nowMs + timeoutMs, resolve, reject });
       runtime.schedule();
     });
   }

@@ -254,14 +254,13 @@ export class Runtime {
   }
 
   #perform(effects: readonly Effect[]): void {
-    const { transport } = this.#options;
     for (const effect of effects) {
       switch (effect.type) {
         case 'persist':
           this.persister.add(effect);
           break;
         case 'send':
-          transport.send(effect.to, effect.message, effect.lane);
+          this.#send(effect);
           break;
         case 'send-snapshot':
           this.snapshots.send(effect);
@@ -303,6 +302,18 @@ export class Runtime {
     }
   }
 
+  /** Requests of our callers that surely never left are not lost: they wait for a better moment. */
+  #send(effect: Extract<Effect, { type: 'send' }>): void {
+    const { to, message, lane } = effect;
+    const left = this.#options.transport.send(to, message, lane);
+    if (message.type === 'forward') {
+      const seqs = message.proposals.map(({ seq }) => seq);
+      this.proposals.forwarded(seqs, message.term, left, this.clock.nowMs());
+    } else if (message.type === 'forward-conf') {
+      this.proposals.forwarded([message.seq], message.term, left, this.clock.nowMs());
+    }
+  }
+
   #durable(effects: readonly Persist[]): void {
     if (this.#stopped) return;
     for (const effect of effects) {
@@ -321,7 +332,7 @@ export class Runtime {
       this.#logger.info({ role, term, leader }, leader === null ? 'no leader' : 'leader known');
     }
     if (leader !== null) {
-      this.proposals.sweep(this.clock.nowMs(), true, this.outlook);
+      this.proposals.retry(this.clock.nowMs(), true);
       this.reads.sweep(this.clock.nowMs(), true, this.outlook);
       this.schedule();
     }
@@ -360,7 +371,7 @@ export class Runtime {
     this.#logger.info({ index: meta.index }, 'state replaced by a snapshot');
     this.#confs.set(meta.index, meta.conf);
     this.snapshots.installed(meta.index);
-    this.proposals.skippedTo(meta.index);
+    this.proposals.skippedTo(meta.term);
   }
 
   #stalled(gapMs: number): void {
@@ -371,7 +382,8 @@ export class Runtime {
 
   #housekeeping(): void {
     const nowMs = this.clock.nowMs();
-    this.proposals.sweep(nowMs, false, this.outlook);
+    this.proposals.retry(nowMs, false);
+    this.proposals.expire(nowMs, this.outlook);
     this.reads.sweep(nowMs, false, this.outlook);
     const disk = this.disk.check(nowMs, this.persister.oldestMs(nowMs));
     if (disk) this.#queue.push({ type: 'disk', nowMs, ...disk });

@@ -17,7 +17,7 @@ import { readConf, readSnapshotMeta, writeConf, writeSnapshotMeta } from '../cod
 import type { ConfState, Entry, HardState, Index, ReplicaId, SnapshotMeta, Term } from '../core/types.ts';
 import type { Identity } from '../driver/ports.ts';
 
-export const FORMAT = 1;
+const FORMAT = 1;
 
 const tag = (letter: string): number => letter.charCodeAt(0);
 const LOG = tag('L');

@@ -38,7 +38,7 @@ export interface RecoveredStore {
 }
 
 /** All key-value pairs of a range, in pages. */
-export async function* scan(
+async function* scan(
   database: Database,
   range: { readonly gte: Buffer; readonly lt: Buffer },
 ): AsyncIterable<[Buffer, Buffer][]> {

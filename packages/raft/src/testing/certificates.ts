@@ -2,17 +2,18 @@
 import 'reflect-metadata';
 import { BasicConstraintsExtension, SubjectAlternativeNameExtension, X509CertificateGenerator } from '@peculiar/x509';
 import type { X509Certificate } from '@peculiar/x509';
+import type { webcrypto } from 'node:crypto';
 import type { TransportTls } from '../transport/options.ts';
 
 const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
 const VALID_MS = 24 * 3600 * 1000;
 
 export class TestAuthority {
-  readonly #keys: CryptoKeyPair;
+  readonly #keys: webcrypto.CryptoKeyPair;
   readonly #certificate: X509Certificate;
   #serial = 1;
 
-  private constructor(keys: CryptoKeyPair, certificate: X509Certificate) {
+  private constructor(keys: webcrypto.CryptoKeyPair, certificate: X509Certificate) {
     this.#keys = keys;
     this.#certificate = certificate;
   }

@@ -16,7 +16,7 @@ export interface ChaosOptions {
 
 const DATA = new Uint8Array([7]);
 const HEAL_LIMIT_MS = 30_000;
-const OPS = ['add-voter', 'add-learner', 'remove'] as const;
+const OPS = ['add-voter', 'add-voter', 'add-learner', 'remove'] as const;
 
 export class Chaos {
   readonly cluster: CoreCluster;
@@ -61,15 +61,20 @@ export class Chaos {
   }
 
   #act(): void {
+    if (this.#options.membership && this.#below(40) === 0) return this.#changeMembership();
     const dice = this.#below(100);
-    if (dice < 45) return this.#deliver();
-    if (dice < 65) return this.#write();
-    if (dice < 72) return this.#apply();
+    if (dice < 45) return this.#several(() => this.#deliver());
+    if (dice < 65) return this.#several(() => this.#write());
+    if (dice < 72) return this.#several(() => this.#apply());
     if (dice < 84) return this.cluster.wake(this.cluster.nowMs + this.#below(80));
     if (dice < 91) return this.#propose();
     if (dice < 94) return this.#read();
     if (dice < 97) return this.#disturb();
     this.#administer();
+  }
+
+  #several(act: () => void): void {
+    for (let left = this.#below(6); left >= 0; left -= 1) act();
   }
 
   #deliver(): void {
@@ -140,20 +145,22 @@ export class Chaos {
     const { nowMs } = cluster;
     const id = this.#pick(this.#ids(true));
     if (id === undefined) return;
-    const dice = this.#below(8);
+    const dice = this.#below(5);
     if (dice < 3) cluster.snapshot(id, this.#below(8));
     else if (dice === 3) cluster.step(id, { type: 'transfer', nowMs, wallMs: nowMs, to: null });
-    else if (dice === 4) cluster.step(id, { type: 'disk', nowMs, stalled: this.#below(2) === 0, full: false });
-    else if (this.#options.membership) this.#changeMembership(id);
+    else cluster.step(id, { type: 'disk', nowMs, stalled: this.#below(2) === 0, full: false });
   }
 
-  #changeMembership(id: ReplicaId): void {
+  #changeMembership(): void {
     const { cluster } = this;
     const { nowMs } = cluster;
+    const up = this.#ids(true);
+    const id = up.find((each) => cluster.get(each).core.status().role === 'leader') ?? this.#pick(up);
+    if (id === undefined) return;
     const steps = Array.from({ length: 1 + this.#below(3) }, () => {
       const known = this.#pick([...cluster.replicas.keys()]) ?? id;
-      const fresh = `${known[0]}${cluster.replicas.size}`;
-      const isNew = this.#below(4) === 0 && cluster.replicas.size < 8;
+      const fresh = `n${cluster.replicas.size}`;
+      const isNew = this.#below(4) === 0 && cluster.replicas.size < 7;
       if (isNew) this.#add(fresh, []);
       return { op: this.#pick(OPS) ?? 'remove', id: isNew ? fresh : known };
     });

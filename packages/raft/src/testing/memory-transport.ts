@@ -84,9 +84,10 @@ export class MemoryTransport implements Transport {
     this.#down(peer, true);
   }
 
-  send(to: ReplicaId, message: Message, _lane: Lane): void {
+  send(to: ReplicaId, message: Message, _lane: Lane): boolean {
     const target = this.#book.has(to) ? this.#network.route(this.replica, to) : null;
     if (target) this.#later(() => target.#receive(this.replica, message));
+    return this.#up.has(to);
   }
 
   async sendSnapshot(

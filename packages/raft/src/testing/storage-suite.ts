@@ -21,7 +21,7 @@ export interface NamedCase {
 export const CONF: ConfState = { ...EMPTY_CONF, voters: ['n1#a', 'n2#b', 'n3#c'] };
 export const IDENTITY = { clusterId: 'c1', replica: 'n1#a', format: 1, createdMs: 1_700_000_000_000 };
 
-export function entry(index: Index, term: Term, text = `command ${index} of term ${term}`): Entry {
+function entry(index: Index, term: Term, text = `command ${index} of term ${term}`): Entry {
   return {
     index,
     term,

@@ -8,7 +8,7 @@ import { crc32 } from 'node:zlib';
 import { FormatError } from '../codec/bytes.ts';
 import type { ByteWriter } from '../codec/bytes.ts';
 
-export const PROTOCOL_VERSION = 1;
+const PROTOCOL_VERSION = 1;
 
 const LENGTH_BYTES = 4;
 const HEAD_BYTES = 6;

@@ -126,17 +126,17 @@ export class TcpTransport implements Transport {
     for (const peer of this.#book) if (!this.#peers.has(peer.replica)) this.#add(peer, this.#handlers);
   }
 
-  send(to: ReplicaId, message: Message, lane: Lane): void {
+  send(to: ReplicaId, message: Message, lane: Lane): boolean {
     const peer = this.#peers.get(to);
     const connection = lane === 'control' ? peer?.control.connection : peer?.bulk.connection;
     if (!connection) {
       this.#metrics.messageDropped?.(lane, 'no-link');
-      return;
+      return false;
     }
     const size = message.type === 'append' ? appendBytes(message) : 0;
-    if (!connection.send(messageTag(message), (writer) => writeMessage(writer, message), size)) {
-      this.#metrics.messageDropped?.(lane, 'full');
-    }
+    const sent = connection.send(messageTag(message), (writer) => writeMessage(writer, message), size);
+    if (!sent) this.#metrics.messageDropped?.(lane, 'full');
+    return sent;
   }
 
   async sendSnapshot(
