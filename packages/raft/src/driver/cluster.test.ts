@@ -131,3 +131,29 @@ test('a member is added as a learner and removed', async () => {
   await waitFor('its removal', () => leader.node.status().conf.learners.length === 0);
   expect(confs).toEqual(['3 1', '3 0']);
 });
+
+test('writes through a follower outlive the death of the leader, each applied exactly once', async () => {
+  const c = await start();
+  const leader = await c.leader();
+  const follower = await c.follower();
+  const acknowledged: string[] = [];
+  let running = true;
+  const writers = Array.from({ length: 8 }, async (_, w) => {
+    for (let i = 0; running; i++) {
+      await follower.node.propose(bytes(`${w}/${i}`));
+      acknowledged.push(`${w}/${i}`);
+    }
+  });
+  await waitFor('some writes', () => acknowledged.length > 100);
+  await c.kill(leader.name);
+  const before = acknowledged.length;
+  await waitFor('writes under the next leader', () => acknowledged.length > before + 100);
+  running = false;
+  await Promise.all(writers);
+  await c.startMember(leader.name);
+  await c.leader();
+  await c.converged();
+  for (const { machine } of c.running) {
+    expect([...machine.commands].sort()).toEqual([...acknowledged].sort());
+  }
+});
