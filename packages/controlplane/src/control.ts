@@ -71,7 +71,7 @@ class Control implements ControlHandle {
     this.#boot = new Boot(settings, log, this.#metrics.raft);
     this.#context = new NodeContext({
       settings,
-      memory: links.memory,
+      links,
       publisher: this.#publisher,
       metrics: this.#metrics,
       watch: this.#watch,

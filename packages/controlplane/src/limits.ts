@@ -90,3 +90,4 @@ export const digestEveryCount = 64;
 export const digestsKeptCount = 64;
 /** How often writes look whether this leader still has its quorum. */
 export const quorumLookMs = 50;
+export const explainHeadersMax = 64;

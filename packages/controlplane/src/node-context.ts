@@ -1,7 +1,7 @@
 /**
  * What the API asks of this node, answered from the parts. Readiness and status never wait for anybody.
  */
-import { FlotillaError, type SharedMemory } from '@flotilla/shared';
+import { FlotillaError } from '@flotilla/shared';
 import type { ApiContext, Wait } from './api/context.ts';
 import type { WatchHub } from './api/watch-hub.ts';
 import { parseHostPort } from './cluster/address-book.ts';
@@ -13,7 +13,7 @@ import type { Session } from './cluster/session.ts';
 import { leaderView, memberViews, type MemberView, ownRole, type StatusView } from './cluster/views.ts';
 import { collectTimeoutMs, shareSampleMs, transferTimeoutMs } from './limits.ts';
 import type { ControlMetrics, RaftFigures } from './metrics.ts';
-import type { ControlSettings } from './ports.ts';
+import type { ControlLinks, ControlSettings, ExplainRequest, StaticPage } from './ports.ts';
 import { backendFamilies } from './publish/backend-families.ts';
 import { trafficFamilies } from './publish/exposition.ts';
 import type { Publisher } from './publish/publisher.ts';
@@ -22,7 +22,7 @@ import { isIsolated, readSettings } from './state/index.ts';
 
 export interface NodeContextOptions {
   readonly settings: ControlSettings;
-  readonly memory: SharedMemory;
+  readonly links: ControlLinks;
   readonly publisher: Publisher;
   readonly metrics: ControlMetrics;
   readonly watch: WatchHub;
@@ -49,7 +49,7 @@ export class NodeContext implements ApiContext {
     this.nodeId = options.settings.nodeId;
     this.version = options.settings.version;
     this.watch = options.watch;
-    this.#open = new Int32Array(options.memory.connections);
+    this.#open = new Int32Array(options.links.memory.connections);
     this.#timer = setInterval(() => void this.#sampleShares(), shareSampleMs);
     this.#timer.unref();
   }
@@ -165,11 +165,11 @@ export class NodeContext implements ApiContext {
   }
 
   async metrics(): Promise<string> {
-    const { publisher, metrics, memory } = this.#options;
+    const { publisher, metrics, links } = this.#options;
     const stats = await publisher.collect(collectTimeoutMs);
     this.#shares.sample(stats, performance.now());
     const snapshot = this.#options.session()?.feed.current() ?? null;
-    const families = [...trafficFamilies(stats), ...backendFamilies(snapshot, memory, this.#shares)];
+    const families = [...trafficFamilies(stats), ...backendFamilies(snapshot, links.memory, this.#shares)];
     return metrics.text(this.#figures(), families);
   }
 
@@ -188,6 +188,20 @@ export class NodeContext implements ApiContext {
         'NOT_SERVED',
         `revision ${revision} is committed; not served yet by ${behind.join(', ')}`,
       );
+  }
+
+  get pages(): readonly StaticPage[] {
+    return this.#options.links.pages ?? [];
+  }
+
+  explain(request: ExplainRequest): object {
+    const { explain } = this.#options.links;
+    const snapshot = this.#options.session()?.feed.current() ?? null;
+    if (explain === undefined || snapshot === null)
+      throw new FlotillaError('NOT_FOUND', 'this node cannot explain: it carries no traffic');
+    const answer = explain(snapshot, request);
+    if (answer === null) throw new FlotillaError('NOT_FOUND', `there is no listener ${request.listener}`);
+    return answer;
   }
 
   join(request: JoinRequest): Promise<JoinAnswer> {

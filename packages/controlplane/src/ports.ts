@@ -2,7 +2,7 @@
  * What the process gives the control thread and what it gets back. The only types that packages/node needs to compose it.
  */
 import type { MessagePort } from 'node:worker_threads';
-import type { SharedMemory } from '@flotilla/shared';
+import type { RoutingSnapshot, SharedMemory } from '@flotilla/shared';
 
 export interface HostPort {
   readonly host: string;
@@ -43,9 +43,33 @@ export interface ControlSettings {
   readonly version: string;
 }
 
+/** A request that never was, for `GET /v1/explain`. */
+export interface ExplainRequest {
+  readonly listener: string;
+  readonly method: string;
+  /** Lower case, no port where the default is meant; '' where the client names none. */
+  readonly host: string;
+  /** With its query. */
+  readonly path: string;
+  readonly clientIp: string;
+  /** By lower-case name. */
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** A file that the API serves as it is, e.g. the dashboard's. */
+export interface StaticPage {
+  /** `/`, `/app.js` … */
+  readonly path: string;
+  readonly type: string;
+  readonly body: string | Buffer;
+}
+
 export interface ControlLinks {
   readonly memory: SharedMemory;
   readonly proxyPorts: readonly { readonly threadId: number; readonly port: MessagePort }[];
+  /** The data plane's own choice, as a pure function of the snapshot; null where there is no such listener. */
+  readonly explain?: (snapshot: RoutingSnapshot, request: ExplainRequest) => object | null;
+  readonly pages?: readonly StaticPage[];
   /** The process must end with this exit code. Called at most once; `close` is still to be called. */
   readonly onFatal?: (exitCode: number, message: string) => void;
 }

@@ -5,6 +5,7 @@ import type { ClusterHost } from '../cluster/host.ts';
 import type { JoinAnswer, JoinRequest } from '../cluster/membership.ts';
 import type { ReadyView } from '../cluster/readiness.ts';
 import type { MemberView, StatusView } from '../cluster/views.ts';
+import type { ExplainRequest, StaticPage } from '../ports.ts';
 import type { WatchHub } from './watch-hub.ts';
 
 export type Wait = 'commit' | 'applied' | 'all';
@@ -26,5 +27,9 @@ export interface ApiContext {
   remove(id: string, force: boolean): Promise<void>;
   /** Answers the new leader's id. */
   transferLeadership(to: string | null, authorization: string | null): Promise<string>;
+  /** Same answer on every node at the same revision. Throws NOT_FOUND for a listener that does not exist. */
+  explain(request: ExplainRequest): object;
+  /** The dashboard's files. */
+  readonly pages: readonly StaticPage[];
   readonly watch: WatchHub;
 }

@@ -30,6 +30,7 @@ export class ClusterHost {
   readonly nodeId: string;
   readonly #checkpoints: Checkpoint[] = [];
   #lookedMs = -Infinity;
+  #quorumMs = -Infinity;
   #withoutQuorum = false;
 
   constructor(raft: RaftNode, machine: ClusterStateMachine, nodeId: string) {
@@ -66,13 +67,20 @@ export class ClusterHost {
     return this.raft.status();
   }
 
-  /** Age of what this node knows, whole ms; null where it never heard of a leader. */
+  /** Age of what this node knows, whole ms; null where it was never in touch with a quorum since it started. */
   get staleMs(): number | null {
-    const { role, quorum, staleMs, peers } = this.raft.status();
-    if (role !== 'leader' || quorum) return finite(staleMs);
-    // A leader that lost its quorum: since when is a majority, itself included, silent?
-    const silences = [0, ...peers.filter(({ voter }) => voter).map(({ silentMs }) => silentMs)].sort((a, b) => a - b);
-    return finite(silences[Math.floor(silences.length / 2)]);
+    const { role, quorum, staleMs } = this.noteQuorum();
+    if (quorum) return finite(staleMs);
+    // One that led until a moment ago never heard of a leader: its own last quorum is what it knows.
+    const ownMs = performance.now() - this.#quorumMs;
+    return finite(role === 'leader' ? ownMs : Math.min(staleMs, ownMs));
+  }
+
+  /** To be called now and then: remembers when there was a quorum. */
+  noteQuorum(): RaftStatus {
+    const status = this.raft.status();
+    if (status.quorum) this.#quorumMs = performance.now();
+    return status;
   }
 
   /** Resolves when the command is committed and applied here. Throws what the state machine refused. */
@@ -100,7 +108,7 @@ export class ClusterHost {
     for (;;) {
       const nowMs = performance.now();
       if (nowMs - this.#lookedMs >= quorumLookMs) {
-        const { role, quorum } = this.raft.status();
+        const { role, quorum } = this.noteQuorum();
         this.#withoutQuorum = role === 'leader' && !quorum;
         this.#lookedMs = nowMs;
       }

@@ -77,7 +77,7 @@ export class Session {
       quiet: () => host.status().leader === null || !host.state.members.has(settings.nodeId),
     });
     const ready = () => own.ready();
-    const onRound = (): void => this.#overlay.update(host.status().quorum, performance.now());
+    const onRound = (): void => this.#overlay.update(host.noteQuorum().quorum, performance.now());
     this.duties = new NodeDuties({ host, raft: raftAddress, api, version: settings.version, ready, log, onRound });
     const self = () => ({ connections: own.connections, drained: publisher.drained });
     this.#leaderDuties = new LeaderDuties({ host, peers: this.peers, self, seedConfig: settings.seedConfig, log });

@@ -16,7 +16,7 @@ import {
 } from '../../state/index.ts';
 import type { Draft } from '../../cluster/host.ts';
 import type { ApiContext } from '../context.ts';
-import { dryRun } from '../dry-run.ts';
+import { checkBeforeProposal, dryRun } from '../dry-run.ts';
 import {
   commit,
   conditions,
@@ -124,6 +124,7 @@ async function write(
   const host = context.host();
   const full = { ...draft, ...conditions(request, host, host.revision > 0) } as Draft;
   if ((request.query as WriteParameters).dryRun === true) return dryRun(host, full);
+  checkBeforeProposal(host, full);
   return commit(context, request, reply, full);
 }
 

@@ -3,6 +3,8 @@ import type { FastifyInstance } from 'fastify';
 import type { ApiContext } from '../context.ts';
 import { clusterRoutes } from './cluster.ts';
 import { configRoutes } from './config.ts';
+import { dashboardRoutes } from './dashboard.ts';
+import { lookRoutes } from './look.ts';
 import { nodeRoutes } from './node.ts';
 import { observeRoutes } from './observe.ts';
 import { resourceRoutes } from './resources.ts';
@@ -13,4 +15,6 @@ export function routes(app: FastifyInstance, context: ApiContext): void {
   configRoutes(app, context);
   resourceRoutes(app, context);
   observeRoutes(app, context);
+  lookRoutes(app, context);
+  dashboardRoutes(app, context);
 }

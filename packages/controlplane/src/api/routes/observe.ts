@@ -1,5 +1,5 @@
 /**
- * Looking at what the cluster thinks: health with its evidence, the audit trail, sessions, and changes as they happen.
+ * Looking at what the cluster thinks: health with its evidence, the audit trail, and changes as they happen.
  */
 import { closed } from '@flotilla/shared/schema';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
@@ -7,18 +7,12 @@ import Type from 'typebox';
 import { watchHeartbeatMs } from '../../limits.ts';
 import { readHealth } from '../../state/index.ts';
 import type { ApiContext } from '../context.ts';
-import { fresh, idParameter, list, ReadQuery } from '../exchange.ts';
+import { fresh, list, ReadQuery } from '../exchange.ts';
 import type { WatchEvent } from '../watch-hub.ts';
 
 const AuditQuery = closed({
   ...ReadQuery.properties,
   limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000 })),
-});
-const SessionsQuery = closed({
-  ...ReadQuery.properties,
-  pool: Type.Optional(idParameter),
-  limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 10_000 })),
-  cursor: Type.Optional(Type.String({ maxLength: 256 })),
 });
 const WatchQuery = closed({
   from: Type.Optional(Type.Integer({ minimum: 0, description: 'Revision after which to start; absent: from now on.' })),
@@ -47,11 +41,6 @@ export function observeRoutes(app: FastifyInstance, context: ApiContext): void {
       const rows = [...host.state.audit.entries()].map(([, row]) => row).sort((a, b) => b.index - a.index);
       return list(host, request, rows.slice(0, limit));
     },
-  );
-  app.get(
-    '/v1/sessions',
-    { config: { role: 'viewer' }, schema: { tags, summary: 'The pin table', querystring: SessionsQuery } },
-    async (request, reply) => list(await fresh(context, request, reply), request, []),
   );
   app.get(
     '/v1/watch',

@@ -25,7 +25,7 @@ import {
   type ResourceRef,
 } from '../../state/index.ts';
 import type { ApiContext } from '../context.ts';
-import { dryRun } from '../dry-run.ts';
+import { checkBeforeProposal, dryRun } from '../dry-run.ts';
 import {
   commit,
   conditions,
@@ -196,6 +196,7 @@ async function change(
   const ref = refOf(route.kind, request);
   const full = { ...draft(ref), ...conditions(request, host, route.one(host.state, ref) !== undefined) } as Draft;
   if ((request.query as WriteParameters).dryRun === true) return dryRun(host, full);
+  checkBeforeProposal(host, full);
   return commit(context, request, reply, full);
 }
 

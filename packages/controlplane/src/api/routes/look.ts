@@ -1,0 +1,99 @@
+/**
+ * Looking into what the node has: explain, sessions, backup, and the dashboard's page.
+ */
+import { FlotillaError } from '@flotilla/shared';
+import { closed } from '@flotilla/shared/schema';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import Type from 'typebox';
+import { explainHeadersMax } from '../../limits.ts';
+import type { ExplainRequest } from '../../ports.ts';
+import { readConfig, redactConfig } from '../../state/index.ts';
+import type { ApiContext } from '../context.ts';
+import { fresh, idParameter, list, ReadQuery } from '../exchange.ts';
+
+const SessionsQuery = closed({
+  ...ReadQuery.properties,
+  pool: Type.Optional(idParameter),
+  limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 10_000 })),
+  cursor: Type.Optional(Type.String({ maxLength: 256 })),
+});
+const text = (maxLength: number, description: string) => Type.String({ minLength: 1, maxLength, description });
+const header = Type.String({ maxLength: 8_192, pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+:" });
+const ExplainQuery = closed({
+  ...ReadQuery.properties,
+  listener: idParameter,
+  method: Type.Optional(text(32, 'GET where not given.')),
+  host: Type.Optional(text(280, 'Host that the client asks for.')),
+  path: Type.Optional(text(8_192, 'Path and query; / where not given.')),
+  clientIp: Type.Optional(text(64, 'Address of the client.')),
+  header: Type.Optional(Type.Union([Type.Array(header, { maxItems: explainHeadersMax }), header])),
+});
+const BackupQuery = closed({
+  secrets: Type.Optional(Type.Boolean({ description: 'With private keys. Without them, they are to be given again.' })),
+});
+const BACKUP_VERSION = 1;
+
+export function lookRoutes(app: FastifyInstance, context: ApiContext): void {
+  app.get(
+    '/v1/explain',
+    {
+      config: { role: 'viewer' },
+      schema: { tags: ['observation'], summary: 'Where a request would go and why', querystring: ExplainQuery },
+    },
+    async (request, reply) => {
+      const host = await fresh(context, request, reply);
+      const answer = context.explain(explained(request));
+      return { revision: host.revision, ...answer };
+    },
+  );
+  app.get(
+    '/v1/sessions',
+    {
+      config: { role: 'viewer' },
+      schema: { tags: ['observation'], summary: 'The pin table', querystring: SessionsQuery },
+    },
+    async (request, reply) => list(await fresh(context, request, reply), request, []),
+  );
+  app.get(
+    '/v1/backup',
+    {
+      config: { role: 'admin' },
+      schema: { tags: ['cluster'], summary: 'A consistent snapshot to keep', querystring: BackupQuery },
+    },
+    async (request, reply) => {
+      const host = await fresh(context, request, reply);
+      const secrets = (request.query as { secrets?: boolean }).secrets === true;
+      const config = readConfig(host.state);
+      const { index, revision, logTimeMs } = host.state.meta;
+      return {
+        kind: 'flotilla-backup',
+        version: BACKUP_VERSION,
+        index,
+        revision,
+        at: logTimeMs,
+        digest: host.machine.digest(),
+        secrets,
+        config: secrets ? config : redactConfig(config),
+      };
+    },
+  );
+}
+
+function explained(request: FastifyRequest): ExplainRequest {
+  const query = request.query as {
+    readonly listener: string;
+    readonly method?: string;
+    readonly host?: string;
+    readonly path?: string;
+    readonly clientIp?: string;
+    readonly header?: string | readonly string[];
+  };
+  const { listener, method = 'GET', host = '', path = '/', clientIp = '127.0.0.1' } = query;
+  if (!path.startsWith('/')) throw new FlotillaError('BAD_REQUEST', 'path begins with /');
+  const headers: Record<string, string> = {};
+  for (const line of [query.header ?? []].flat()) {
+    const colon = line.indexOf(':');
+    headers[line.slice(0, colon).toLowerCase()] = line.slice(colon + 1).trim();
+  }
+  return { listener, method, host: host.toLowerCase(), path, clientIp, headers };
+}
