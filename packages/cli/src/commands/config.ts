@@ -9,6 +9,7 @@ import { stringify } from 'yaml';
 import type { ApiClient } from '../client/api-client.ts';
 import { CliError } from '../cli-error.ts';
 import { renderDiff } from '../output/diff.ts';
+import type { ConfigDiff } from '../output/diff.ts';
 import { renderList, renderValue } from '../output/render.ts';
 import { apiCommand, apiContext, examples, remark, show, wholeNumber } from './api-command.ts';
 import { EXIT } from '@flotilla/shared';
@@ -17,7 +18,7 @@ const KINDS = ['listeners', 'pools', 'certificates'] as const;
 
 interface Written {
   readonly revision: number | string;
-  readonly diff?: unknown;
+  readonly diff?: ConfigDiff;
 }
 
 export function registerConfig(program: Command): void {

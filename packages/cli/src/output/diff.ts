@@ -5,16 +5,26 @@ import colors from 'picocolors';
 
 interface Change {
   readonly path: string;
-  readonly op?: string;
   readonly before?: unknown;
   readonly after?: unknown;
 }
 
-/** '' where nothing differs. */
-export function renderDiff(diff: unknown): string {
-  if (!Array.isArray(diff)) return diff === undefined || diff === null ? '' : JSON.stringify(diff, null, 2);
-  return (diff as Change[]).map(line).join('\n');
+/** What the API answers to a dry run. */
+export interface ConfigDiff {
+  readonly changes: readonly Change[];
+  readonly impact: Readonly<Record<string, readonly string[]>>;
 }
+
+/** '' where nothing differs. */
+export function renderDiff(diff: ConfigDiff | undefined): string {
+  if (diff === undefined || diff.changes.length === 0) return '';
+  const impact = Object.entries(diff.impact)
+    .filter(([, names]) => names.length > 0)
+    .map(([what, names]) => colors.dim(`  ${words(what)}: ${names.join(', ')}`));
+  return [...diff.changes.map(line), ...impact].join('\n');
+}
+
+const words = (name: string): string => name.replaceAll(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
 
 function line({ path, before, after }: Change): string {
   if (before === undefined || before === null) return colors.green(`+ ${path}: ${JSON.stringify(after)}`);

@@ -32,7 +32,8 @@ try {
       case 'stop':
         return void control.close({ deadlineMs: message.deadlineMs }).finally(() => {
           tell({ type: 'stopped' });
-          supervisor.close();
+          // Ends this thread, not the process: nothing that is still open may hold the stop up.
+          process.exit();
         });
     }
   });
