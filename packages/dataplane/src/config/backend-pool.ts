@@ -53,10 +53,17 @@ export class BackendPool implements Pool {
   }
 
   pick(request: PickContext): Backend | null {
-    const { tiers } = this.plan();
+    const keyHash = this.#hashes ? hash32(hashKey(this.spec.hash, request), KEY_SEED) : 0;
+    return this.#pickFrom(this.plan().tiers, keyHash, request);
+  }
+
+  pickByKey(key: string, request: PickContext): Backend | null {
+    return this.#pickFrom(this.plan().sessionTiers, hash32(key, KEY_SEED), request);
+  }
+
+  #pickFrom(tiers: readonly Tier[], keyHash: number, request: PickContext): Backend | null {
     const [first] = tiers;
     if (first === undefined) return null;
-    const keyHash = this.#hashes ? hash32(hashKey(this.spec.hash, request), KEY_SEED) : 0;
     const nowMs = this.#inputs.nowMs();
     const anySuspect = this.#mark.suspectUntilMs > nowMs || this.#mark.locallyDownCount > 0;
     if (!anySuspect && request.tried.length === 0) {

@@ -19,7 +19,8 @@ export interface LiveTable extends RoutingTable {
 export function buildTable(snapshot: RoutingSnapshot, registry: RuntimeRegistry, inputs: PickInputs): LiveTable {
   const pools = new Map(snapshot.pools.map((spec) => [spec.name, buildPool(spec, registry, inputs)]));
   const listeners = new Map(snapshot.listeners.map((spec) => [spec.name, new CompiledListener(spec, pools)]));
-  return { index: snapshot.index, revision: snapshot.revision, snapshot, listeners, pools };
+  const { index, revision } = snapshot;
+  return { index, revision, snapshot, listeners, pools, logNowMs: () => inputs.logNowMs() };
 }
 
 /** Every runtime that a table uses: what {@link RuntimeRegistry.sweep} must keep. */

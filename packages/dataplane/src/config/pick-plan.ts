@@ -35,6 +35,8 @@ export interface Tier {
 
 export interface PickPlan {
   readonly tiers: readonly Tier[];
+  /** The same backends, chosen by rendezvous: for sessions. */
+  readonly sessionTiers: readonly Tier[];
   readonly failingOpen: boolean;
   /** Log time of the next slow-start step; Infinity when none is under way. */
   readonly validUntilLogMs: number;
@@ -69,10 +71,31 @@ export function buildPlan(spec: PoolSpec, backends: readonly Backend[], inputs: 
   }
   const weigh = ({ spec: { weight, upSinceMs } }: Backend): number =>
     slowStartMs > 0 ? rampedWeight(weight, { slowStartMs, upSinceMs, logNowMs }) : weight;
-  const tiers = [...byPriority]
-    .toSorted(([a], [b]) => a - b)
-    .map(([priority, members]) => buildTier(spec, priority, { members, weigh, inputs }));
-  return { tiers, failingOpen, validUntilLogMs };
+  const sorted = [...byPriority].toSorted(([a], [b]) => a - b);
+  const tiers = sorted.map(([priority, members]) => buildTier(spec, priority, { members, weigh, inputs }));
+  const sessionTiers = isSessionHashed(spec)
+    ? sorted.map(([priority, members]) => buildSessionTier(priority, members))
+    : [];
+  return { tiers, sessionTiers, failingOpen, validUntilLogMs };
+}
+
+function isSessionHashed({ affinity }: PoolSpec): boolean {
+  return affinity !== null && affinity.type !== 'cookie';
+}
+
+/** By the committed weights: a ramp of slow start must not move first choices about. */
+function buildSessionTier(priority: number, members: readonly Backend[]): Tier {
+  const backends = sortedById(members);
+  const weights = backends.map((backend) => backend.spec.weight);
+  const chooser = rendezvous(
+    backends.map((backend) => backend.id),
+    weights,
+  );
+  return { priority, backends, weights, choose: (keyHash, skip) => chooser.choose(keyHash, skip) };
+}
+
+function sortedById(backends: readonly Backend[]): Backend[] {
+  return backends.toSorted((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0));
 }
 
 interface TierParts {
@@ -82,7 +105,7 @@ interface TierParts {
 }
 
 function buildTier(spec: PoolSpec, priority: number, { members, weigh, inputs }: TierParts): Tier {
-  const backends = members.toSorted((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0));
+  const backends = sortedById(members);
   const weights = backends.map(weigh);
   const loadOf = (index: number): number => (backends[index] as Backend).runtime.inFlight();
   // Built when first used: a backup tier may never be.

@@ -12,6 +12,8 @@ export interface RoutingTable {
   readonly snapshot: RoutingSnapshot;
   readonly listeners: ReadonlyMap<string, ListenerTable>;
   readonly pools: ReadonlyMap<string, Pool>;
+  /** Replicated time, carried on since the last message: what sessions expire by. */
+  logNowMs(): number;
 }
 
 export interface ListenerTable {
@@ -42,6 +44,8 @@ export interface Pool {
   readonly backends: readonly Backend[];
   backend(id: string): Backend | null;
   pick(request: PickContext): Backend | null;
+  /** The deterministic choice for a session, whatever the pool's algorithm: nodes that are asked at once agree. */
+  pickByKey(key: string, request: PickContext): Backend | null;
   /** Whether a session that is already pinned to this backend may go on with it: also while it drains. */
   servesPinned(backend: Backend): boolean;
 }

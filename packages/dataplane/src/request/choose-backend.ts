@@ -1,5 +1,6 @@
 /**
- * Phase 3, choose backend: the pool's algorithm picks among those that may serve and were not tried for this request.
+ * Phase 3, choose backend: the one that the session is pinned to, else the pool's algorithm picks among those that may serve
+ * and were not tried for this request.
  */
 import { FAULT } from '../http1/faults.ts';
 import type { Exchange } from './exchange.ts';
@@ -10,6 +11,14 @@ export function chooseBackend(exchange: Exchange): Reply | null {
   const { pool } = exchange;
   if (pool === null) return faultReply(FAULT.noBackend);
   if (pool.spec.upstream.protocol !== 'http1') return faultReply(FAULT.unsupportedUpstream);
-  exchange.backend = pool.pick(exchange);
+  const { affinity } = pool.spec;
+  if (affinity === null) exchange.backend = pool.pick(exchange);
+  else {
+    const { client, engine } = exchange;
+    const session = { pick: exchange, isSecure: client.scheme === 'https', affinityKey: engine.context.affinityKey() };
+    const choice = engine.affinity.choose(pool, affinity, session);
+    exchange.backend = choice.backend;
+    exchange.setCookie = choice.setCookie;
+  }
   return exchange.backend === null ? faultReply(FAULT.noBackend) : null;
 }

@@ -2,6 +2,7 @@
  * What all HTTP connections of one proxy thread share: names, counters and caches that would be silly to keep per connection.
  */
 import { randomBytes } from 'node:crypto';
+import { Affinity } from '../affinity/affinity.ts';
 import type { Pool } from '../config/table.ts';
 import type { DataplaneContext } from '../thread/context.ts';
 import { RetryBudget } from '../upstream/retry-budget.ts';
@@ -10,6 +11,7 @@ const SECOND_MS = 1000;
 
 export class HttpEngine {
   readonly context: DataplaneContext;
+  readonly affinity: Affinity;
   /** With the version of the request before it and the end of the line after it. */
   #viaName = '';
   via10 = '';
@@ -23,6 +25,10 @@ export class HttpEngine {
 
   constructor(context: DataplaneContext) {
     this.context = context;
+    this.affinity = new Affinity({
+      nowMs: () => context.timers.nowMs,
+      logNowMs: () => context.table().logNowMs(),
+    });
   }
 
   get viaName(): string {

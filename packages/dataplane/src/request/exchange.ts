@@ -10,7 +10,6 @@ import type { ClientSide } from './client.ts';
 import type { HttpEngine } from './engine.ts';
 
 const NO_HEAD = new RequestHead();
-const NONE: Backend[] = [];
 
 export class Exchange implements PickContext {
   readonly client: ClientSide;
@@ -29,6 +28,8 @@ export class Exchange implements PickContext {
   /** `X-Request-Id` and the other forwarding lines for the backend, '' until made. */
   forwardingLines = '';
   requestId = '';
+  /** The affinity cookie that the response sets, as a line with its end; '' for none. */
+  setCookie = '';
   requestDone = false;
   /** The head of the final response was accepted; no other answer is possible once it is flushed. */
   responded = false;
@@ -50,7 +51,7 @@ export class Exchange implements PickContext {
   clientIp = '';
   path = '';
   query = '';
-  tried: Backend[] = NONE;
+  tried: Backend[] = [];
 
   constructor(client: ClientSide, engine: HttpEngine) {
     this.client = client;
@@ -71,6 +72,7 @@ export class Exchange implements PickContext {
     this.startedCoarseMs = context.timers.nowMs;
     this.requestDone = !head.chunked && head.contentLength <= 0;
     this.forwardingLines = '';
+    this.setCookie = '';
     this.responded = false;
     this.responseSent = false;
     this.responseKeepAlive = false;

@@ -29,6 +29,8 @@ export function responseHeadText(exchange: Exchange, head: ResponseHead, framing
   const names = droppedNames(head, edits === null ? NO_EDITS : edits.drop);
   let text = statusLineAndFields(head, head.status === 204 ? NO_LENGTH_MASK : MASK, names);
   if (edits !== null && edits.add !== '') text += edits.add;
+  if (exchange.setCookie !== '') text += exchange.setCookie;
+  if (exchange.pool?.spec.affinity?.type === 'cookie-learn') learnSession(exchange, head);
   if (head.indexOf(FIELD.date) < 0) text += engine.dateLine();
   if (exchange.responseFraming === 'chunked') text += 'Transfer-Encoding: chunked\r\n';
   else if (request.method === 'HEAD' && head.chunked && request.minorVersion === 1)
@@ -36,6 +38,14 @@ export function responseHeadText(exchange: Exchange, head: ResponseHead, framing
   if (!exchange.responseKeepAlive) text += 'Connection: close\r\n';
   else if (request.minorVersion === 0) text += 'Connection: keep-alive\r\n';
   return `${text}\r\n`;
+}
+
+function learnSession({ pool, backend, engine }: Exchange, head: ResponseHead): void {
+  if (pool === null || backend === null) return;
+  const values: string[] = [];
+  for (let index = 0; index < head.fieldCount; index++)
+    if (head.isNamed(index, 'set-cookie')) values.push(head.value(index));
+  engine.affinity.learn(pool, backend, values);
 }
 
 /** A 1xx other than 101, as it goes on to the client. */

@@ -171,3 +171,17 @@ describe('drain', () => {
     await expect(httpGet(port)).rejects.toThrow('ECONNREFUSED');
   });
 });
+
+test('a session cookie set by one thread is honoured by every other', async () => {
+  const threads = proxy(2);
+  const [port = 0] = await freePorts(1);
+  const snapshot = webSnapshot(1, port, [await backend('one'), await backend('two'), await backend('three')]);
+  const affinity = { type: 'cookie', name: 'LB', ttlMs: 3_600_000, strict: false } as const;
+  await threads.follow({ ...snapshot, pools: snapshot.pools.map((pool) => ({ ...pool, affinity })) });
+  const first = await httpGet(port);
+  const [cookie = ''] = (first.headers['set-cookie']?.[0] ?? '').split(';');
+  expect(cookie).toMatch(/^LB=b[123]\./);
+  const answers = await Promise.all(Array.from({ length: 24 }, () => httpGet(port, { headers: { cookie } })));
+  expect(new Set(answers.map(({ body }) => body))).toEqual(new Set([first.body]));
+  expect(answers.every(({ headers }) => headers['set-cookie'] === undefined)).toBe(true);
+});
