@@ -10,6 +10,7 @@ import type { Backend, PickContext, Pool } from '../config/table.ts';
 import { CookieReader, encodeCookie } from './cookie.ts';
 import { MemoryPinTable } from './pin-table.ts';
 import type { PinTable } from './pin-table.ts';
+import { sessionKey } from './session-key.ts';
 
 const PINS_MAX_COUNT = 65_536;
 /** A cookie is renewed when this much of its time is left. */
@@ -110,17 +111,5 @@ export class Affinity {
     const isSuspect = pinned.runtime.locallyDown || pinned.runtime.suspectUntilMs > this.#clock.nowMs();
     if (!tried && !isSuspect) return { backend: pinned, keepsPin: true };
     return { backend: another() ?? (tried ? null : pinned), keepsPin: true };
-  }
-}
-
-function sessionKey(affinity: AffinitySpec, request: PickContext): string | null {
-  switch (affinity.type) {
-    case 'source-ip':
-      return request.clientIp;
-    case 'header':
-      return request.header(affinity.name.toLowerCase()) ?? null;
-    case 'cookie':
-    case 'cookie-learn':
-      return cookieValue(request.header('cookie'), affinity.name);
   }
 }

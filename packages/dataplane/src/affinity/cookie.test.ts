@@ -23,10 +23,14 @@ test('of another key, another pool or another hand is none', () => {
 test('with any other character it is none', () => {
   const value = encodeCookie(scope, content);
   fc.assert(
-    fc.property(fc.nat(value.length - 1), fc.constantFrom('a', 'b', 'X', 'Z', '0', '9', '-', '_', '.'), (at, character) => {
-      fc.pre(value[at] !== character);
-      expect(decodeCookie(scope, value.slice(0, at) + character + value.slice(at + 1))).toBeNull();
-    }),
+    fc.property(
+      fc.nat(value.length - 1),
+      fc.constantFrom('a', 'b', 'X', 'Z', '0', '9', '-', '_', '.'),
+      (at, character) => {
+        fc.pre(value[at] !== character);
+        expect(decodeCookie(scope, value.slice(0, at) + character + value.slice(at + 1))).toBeNull();
+      },
+    ),
   );
 });
 

@@ -2,12 +2,14 @@
  * A connection to a backend for a raw stream: chosen, tried, and tried elsewhere when it cannot be had. Nothing of the client's
  * bytes has been sent before it is established, so trying another backend is always safe.
  */
+import { connect, isIP } from 'node:net';
 import type { Socket } from 'node:net';
+import { connect as connectTls, createSecureContext } from 'node:tls';
+import type { SecureContext, SecureContextOptions } from 'node:tls';
 import type { CertificateSpec, PoolSpec } from '@flotilla/shared';
 import type { Backend, PickContext, Pool } from '../config/table.ts';
 import type { Accepted } from './connection.ts';
 import { SUSPECT_MS } from '../limits.ts';
-import { Dialer } from '../upstream/dial.ts';
 
 export interface Upstream {
   readonly backend: Backend;
@@ -29,14 +31,7 @@ export function connectUpstream(accepted: Accepted, pool: Pool, done: (upstream:
     }
     pick.tried.push(backend);
     backend.runtime.begin();
-    const dialer = dialerOf(pool.spec, context.table().snapshot.certificates);
-    const socket = dialer.dial(backend.host, backend.port, () => {
-      timer.cancel();
-      socket.off('close', failed);
-      backend.runtime.consecutiveErrors = 0;
-      socket.once('close', () => backend.runtime.end());
-      done({ backend, socket });
-    });
+    const socket = dial(backend, pool.spec, context.table().snapshot.certificates);
     current = socket;
     const timer = context.timers.after(pool.spec.upstream.connectTimeoutMs, () => socket.destroy());
     const failed = (): void => {
@@ -51,6 +46,13 @@ export function connectUpstream(accepted: Accepted, pool: Pool, done: (upstream:
     };
     socket.on('error', () => socket.destroy());
     socket.once('close', failed);
+    socket.once(pool.spec.upstream.tls === null ? 'connect' : 'secureConnect', () => {
+      timer.cancel();
+      socket.off('close', failed);
+      backend.runtime.consecutiveErrors = 0;
+      socket.once('close', () => backend.runtime.end());
+      done({ backend, socket });
+    });
   }
 
   attempt();
@@ -60,14 +62,32 @@ export function connectUpstream(accepted: Accepted, pool: Pool, done: (upstream:
   };
 }
 
-/** One per pool of a snapshot: it keeps the TLS context. */
-const dialers = new WeakMap<PoolSpec, Dialer>();
+/** One per pool of a snapshot: reading certificates is not for every connection. */
+const secureContexts = new WeakMap<PoolSpec, SecureContext>();
 
-function dialerOf(spec: PoolSpec, certificates: readonly CertificateSpec[]): Dialer {
-  let dialer = dialers.get(spec);
-  if (dialer === undefined) {
-    dialer = new Dialer(spec.upstream, certificates);
-    dialers.set(spec, dialer);
+/** Unlike an HTTP upstream it names no protocol (ALPN is the two ends' own business) and keeps half-open streams. */
+function dial(backend: Backend, spec: PoolSpec, certificates: readonly CertificateSpec[]): Socket {
+  const target = { host: backend.host, port: backend.port, allowHalfOpen: true };
+  const { tls } = spec.upstream;
+  if (tls === null) return connect({ ...target, noDelay: true });
+  let secureContext = secureContexts.get(spec);
+  if (secureContext === undefined) {
+    secureContext = createSecureContext(material(tls, certificates));
+    secureContexts.set(spec, secureContext);
   }
-  return dialer;
+  const servername = tls.serverName ?? (isIP(backend.host) === 0 ? backend.host : '');
+  return connectTls({ ...target, secureContext, servername, rejectUnauthorized: tls.verify });
+}
+
+function material(
+  tls: NonNullable<PoolSpec['upstream']['tls']>,
+  certificates: readonly CertificateSpec[],
+): SecureContextOptions {
+  const named = (name: string | null) => certificates.find((certificate) => certificate.name === name);
+  const ca = named(tls.ca);
+  const own = named(tls.clientCertificate);
+  return {
+    ...(ca === undefined ? {} : { ca: ca.certPem }),
+    ...(own === undefined ? {} : { cert: own.certPem, key: own.keyPem }),
+  };
 }

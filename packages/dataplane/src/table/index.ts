@@ -1,2 +1,3 @@
-/** Listeners, request phases, balancing, upstream pools. */
-export {};
+/** The pure part of the data plane: where a request goes by a snapshot, and why. For explain and the simulator. */
+export { explain } from './explain.ts';
+export type { Candidate, ExplainRequest, Explanation, PoolExplanation } from './explain.ts';
