@@ -13,6 +13,8 @@ export type RaftErrorCode =
   | 'NOT_LEADER'
   /** Too much is under way. Retry later. */
   | 'OVERLOADED'
+  /** The command is larger than a log entry may be. */
+  | 'TOO_LARGE'
   /** Sent, but not heard of again in time: it may or may not be committed. */
   | 'UNKNOWN_OUTCOME'
   /** Another membership change is under way. */

@@ -37,4 +37,6 @@ export const FREE_SPACE_CHECK_EVERY_MS = 5_000;
 /** Below this the disk counts as full; it counts as free again at twice as much. */
 export const FREE_SPACE_MIN_BYTES = 128 * 1024 * 1024;
 
-export const TRANSFER_TIMEOUT_MS = 2_000;
+export const TRANSFER_TIMEOUT_MS = 1_500;
+/** A node that stops waits this long for the outcomes of what it accepted. */
+export const SETTLE_MS = 1_000;

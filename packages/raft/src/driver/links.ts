@@ -19,6 +19,10 @@ export class Links {
     this.#up.delete(peer);
   }
 
+  has(peer: ReplicaId): boolean {
+    return this.#up.has(peer);
+  }
+
   list(): ReplicaId[] {
     return [...this.#up].sort();
   }

@@ -4,7 +4,7 @@
  */
 import type { ConfChange, Index, ReplicaId } from '../core/types.ts';
 import { RaftError } from './errors.ts';
-import { PROPOSAL_MAX_BYTES, PROPOSAL_TIMEOUT_MS, READ_TIMEOUT_MS, TRANSFER_TIMEOUT_MS } from './limits.ts';
+import { PROPOSAL_MAX_BYTES, PROPOSAL_TIMEOUT_MS, READ_TIMEOUT_MS, SETTLE_MS, TRANSFER_TIMEOUT_MS } from './limits.ts';
 import type { RaftNodeEvents, RaftNodeOptions, RaftStatus } from './options.ts';
 import { raftError } from './pending.ts';
 import type { Committed } from './proposals.ts';
@@ -65,7 +65,7 @@ export class RaftNode {
    */
   propose(data: Uint8Array, options: TimeoutOption = {}): Promise<Committed> {
     if (data.length > PROPOSAL_MAX_BYTES) {
-      return Promise.reject(new RaftError('OVERLOADED', `a command has at most ${PROPOSAL_MAX_BYTES} bytes`));
+      return Promise.reject(new RaftError('TOO_LARGE', `a command has at most ${PROPOSAL_MAX_BYTES} bytes`));
     }
     return this.#submit(data, null, options.timeoutMs ?? PROPOSAL_TIMEOUT_MS);
   }
@@ -137,7 +137,8 @@ export class RaftNode {
     this.#state = 'closing';
     if (wasOpen && transfer && !runtime.stopped) {
       await this.#settle();
-      if (runtime.role.role === 'leader' && runtime.conf.voters.length > 1) {
+      const heirs = runtime.conf.voters.filter((voter) => runtime.links.has(voter));
+      if (runtime.role.role === 'leader' && heirs.length > 0) {
         await this.transferLeadership().catch((error: unknown) => {
           this.#options.logger?.info({ reason: String(error) }, 'stopping without a successor');
         });
@@ -151,10 +152,10 @@ export class RaftNode {
     this.#state = 'closed';
   }
 
-  /** Waits until every accepted proposal has its outcome, for as long as a transfer may take. */
+  /** Waits until every accepted proposal has its outcome, for a while. */
   async #settle(): Promise<void> {
     const { clock, proposals } = this.#runtime;
-    const deadlineMs = clock.nowMs() + TRANSFER_TIMEOUT_MS;
+    const deadlineMs = clock.nowMs() + SETTLE_MS;
     while (proposals.count > 0 && clock.nowMs() < deadlineMs) {
       await new Promise<void>((resolve) => clock.setTimer(clock.nowMs() + 1, resolve));
     }

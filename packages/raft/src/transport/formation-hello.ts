@@ -5,6 +5,10 @@ import { ByteReader, FormatError } from '../codec/bytes.ts';
 import type { ByteWriter } from '../codec/bytes.ts';
 import { readConf, writeConf } from '../codec/meta.ts';
 import type { ConfState, ReplicaId } from '../core/types.ts';
+import type { Clock } from '../driver/ports.ts';
+import type { Connection } from './connection.ts';
+import { FrameType } from './framing.ts';
+import { FORMATION_HELLO_TIMEOUT_MS } from './limits.ts';
 
 export interface FormationState {
   readonly replica: ReplicaId;
@@ -20,7 +24,7 @@ export interface FormationState {
 
 const LIST_MAX_COUNT = 1024;
 
-export function writeFormation(writer: ByteWriter, state: FormationState): void {
+function writeFormation(writer: ByteWriter, state: FormationState): void {
   writer.text(state.replica);
   writer.text(state.clusterId);
   writeConf(writer, state.initialConf);
@@ -29,7 +33,7 @@ export function writeFormation(writer: ByteWriter, state: FormationState): void 
   writer.texts([...state.view.values()]);
 }
 
-export function readFormation(payload: Buffer): FormationState {
+function readFormation(payload: Buffer): FormationState {
   const reader = new ByteReader(payload);
   const replica = reader.text();
   const clusterId = reader.text();
@@ -40,4 +44,36 @@ export function readFormation(payload: Buffer): FormationState {
   if (names.length !== replicas.length) throw new FormatError('names and replicas differ in number');
   reader.finish();
   return { replica, clusterId, initialConf, members, view: new Map(names.map((name, i) => [name, replicas[i] ?? ''])) };
+}
+
+/** Tells our state and resolves with the other side's. */
+export function askFormation(connection: Connection, own: FormationState, clock: Clock): Promise<FormationState> {
+  return new Promise((resolve, reject) => {
+    const timer = clock.setTimer(clock.nowMs() + FORMATION_HELLO_TIMEOUT_MS, () => connection.close('silent'));
+    connection.handlers = {
+      onFrame: (type, payload) => {
+        if (type !== FrameType.formation) throw new FormatError(`frame ${type} while forming`);
+        timer.cancel();
+        resolve(readFormation(payload));
+      },
+      onClosed: (cause) => {
+        timer.cancel();
+        reject(new Error(`connection over: ${cause}`));
+      },
+    };
+    connection.send(FrameType.formation, (writer) => writeFormation(writer, own));
+  });
+}
+
+/** Answers whoever asks on this connection. */
+export function answerFormation(connection: Connection, state: () => FormationState | null): void {
+  connection.handlers = {
+    onFrame: (type, payload) => {
+      if (type !== FrameType.formation) throw new FormatError(`frame ${type} while forming`);
+      readFormation(payload);
+      const own = state();
+      if (own) connection.send(FrameType.formation, (writer) => writeFormation(writer, own));
+    },
+    onClosed: () => undefined,
+  };
 }

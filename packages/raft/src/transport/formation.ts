@@ -107,6 +107,7 @@ class Formation {
   /** What each peer said last; forgotten when it cannot be reached any more. */
   readonly #heard = new Map<string, FormationState>();
   readonly #loggedMs = new Map<string, number>();
+  #stopped = false;
 
   constructor(options: FormClusterOptions) {
     this.#options = options;
@@ -122,8 +123,25 @@ class Formation {
   async run(): Promise<Membership> {
     const { transport, signal } = this.#options;
     transport.answerFormation(() => this.#own());
-    for (;;) {
-      if (signal?.aborted) throw new RaftError('STOPPED', 'stopped while waiting for the cluster');
+    const search = this.#search();
+    if (!signal) return search;
+    const stopped = new Promise<never>((_resolve, reject) => {
+      const stop = (): void => {
+        this.#stopped = true;
+        reject(new RaftError('STOPPED', 'stopped while waiting for the cluster'));
+      };
+      if (signal.aborted) stop();
+      else signal.addEventListener('abort', stop, { once: true });
+      search.then(
+        () => signal.removeEventListener('abort', stop),
+        () => signal.removeEventListener('abort', stop),
+      );
+    });
+    return Promise.race([search, stopped]);
+  }
+
+  async #search(): Promise<Membership> {
+    while (!this.#stopped) {
       // One question per peer at a time: answers of one peer are never taken out of order.
       await Promise.all(this.#others.map((peer) => this.#ask(peer)));
       const found = this.#existing() ?? (this.#options.join ? null : this.#agreed());
@@ -132,6 +150,7 @@ class Formation {
         this.#clock.setTimer(this.#clock.nowMs() + FORMATION_POLL_EVERY_MS, resolve);
       });
     }
+    throw new RaftError('STOPPED', 'stopped while waiting for the cluster');
   }
 
   #own(): FormationState {

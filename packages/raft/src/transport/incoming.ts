@@ -34,7 +34,8 @@ export class Incoming {
   readonly #local: LocalIdentity;
   readonly #handlers: IncomingHandlers;
   readonly #server: Server;
-  #strangers = 0;
+  /** Oldest first. */
+  readonly #strangers = new Set<Stranger>();
 
   constructor(local: LocalIdentity, handlers: IncomingHandlers) {
     this.#local = local;
@@ -58,6 +59,7 @@ export class Incoming {
 
   /** Stops listening. Connections are their owners' business. */
   close(): Promise<void> {
+    for (const stranger of [...this.#strangers]) stranger.drop();
     return new Promise((resolve) => {
       if (!this.#server.listening) return resolve();
       this.#server.close(() => resolve());
@@ -65,13 +67,10 @@ export class Incoming {
   }
 
   #connected(socket: Socket): void {
-    if (this.#strangers >= HANDSHAKES_MAX_COUNT) {
-      socket.destroy();
-      return;
-    }
-    this.#strangers++;
-    const stranger = new Stranger(this.#local, this.#handlers, socket, () => this.#strangers--);
-    stranger.start();
+    // The oldest gives way: an honest peer is done in milliseconds, whoever lingers is not one.
+    if (this.#strangers.size >= HANDSHAKES_MAX_COUNT) this.#strangers.values().next().value?.drop();
+    const stranger = new Stranger(this.#local, this.#handlers, socket, () => this.#strangers.delete(stranger));
+    this.#strangers.add(stranger);
   }
 }
 
@@ -104,8 +103,8 @@ class Stranger {
     });
   }
 
-  start(): void {
-    this.#connection.flush();
+  drop(): void {
+    this.#connection.close('local');
   }
 
   #finish(): void {

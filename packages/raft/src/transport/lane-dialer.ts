@@ -7,7 +7,14 @@ import type { PeerAddress, TimerHandle } from '../driver/ports.ts';
 import type { CloseCause, Connection } from './connection.ts';
 import { FrameType } from './framing.ts';
 import type { LocalIdentity } from './identity.ts';
-import { PING_EVERY_MS, RECONNECT_MAX_MS, RECONNECT_MIN_MS, RESET_VERDICT_MS, SILENCE_MAX_MS } from './limits.ts';
+import {
+  DIAL_STALE_MS,
+  PING_EVERY_MS,
+  RECONNECT_MAX_MS,
+  RECONNECT_MIN_MS,
+  RESET_VERDICT_MS,
+  SILENCE_MAX_MS,
+} from './limits.ts';
 import { DialError, dialPeer } from './outgoing.ts';
 
 export interface LaneDialerOptions {
@@ -29,6 +36,7 @@ export class LaneDialer {
   #verdict: TimerHandle | null = null;
   #delayMs = RECONNECT_MIN_MS;
   #pingedMs = 0;
+  #dialledMs = 0;
   #up = false;
   #closed = false;
 
@@ -47,11 +55,15 @@ export class LaneDialer {
 
   /** The peer has just been heard of: no reason to wait. */
   poke(): void {
-    if (this.#retry === null || this.#closed) return;
+    if (this.#closed || this.#connection !== null) return;
     this.#delayMs = RECONNECT_MIN_MS;
-    this.#retry.cancel();
-    this.#retry = null;
-    this.#dial();
+    if (this.#retry !== null) {
+      this.#retry.cancel();
+      this.#retry = null;
+      this.#dial();
+    } else if (this.#options.local.clock.nowMs() - this.#dialledMs > DIAL_STALE_MS) {
+      this.#cancelDial?.();
+    }
   }
 
   /** Called by the transport's watch: pings, and gives up a peer that does not answer. */
@@ -80,6 +92,7 @@ export class LaneDialer {
     const { local, peer, channel } = this.#options;
     const target = { host: peer.host, port: peer.port, channel, expected: peer.replica };
     const { result, cancel } = dialPeer(local, target);
+    this.#dialledMs = local.clock.nowMs();
     this.#cancelDial = cancel;
     result.then(
       ({ connection }) => this.#connected(connection),
@@ -134,8 +147,8 @@ export class LaneDialer {
     if (error instanceof DialError && error.refused !== null) {
       if (channel === 'control')
         local.refusals.note(error.refused, 'out', { peer: peer.replica, detail: error.message });
-      // Whoever refuses us is alive, whatever else it is; a slow rhythm is enough.
-      this.#judge(error.refused === 'WRONG_PEER');
+      // Another replica, or one that is not ready for peers: the process that we talked to is gone.
+      this.#judge(error.refused === 'WRONG_PEER' || error.refused === 'BUSY');
       if (error.refused !== 'BUSY') this.#delayMs = RECONNECT_MAX_MS;
     } else {
       this.#judge(true);

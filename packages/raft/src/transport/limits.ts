@@ -10,10 +10,13 @@ export const QUEUE_CONTROL_MAX_BYTES = 1024 * 1024;
 export const QUEUE_BULK_MAX_BYTES = 16 * 1024 * 1024;
 
 export const HANDSHAKE_TIMEOUT_MS = 3_000;
-/** Connections that have not proved who they are yet. Further ones are closed at once. */
+/** Connections that have not proved who they are yet. Beyond, the oldest is closed. */
 export const HANDSHAKES_MAX_COUNT = 128;
 
-export const CONNECT_TIMEOUT_MS = 1_500;
+/** From the first packet to the end of the handshake. */
+export const DIAL_TIMEOUT_MS = 2_000;
+/** A dial that is older is given up when its peer is heard of: the network has come back meanwhile. */
+export const DIAL_STALE_MS = 200;
 export const RECONNECT_MIN_MS = 50;
 export const RECONNECT_MAX_MS = 1_000;
 /** After a peer closed the connection: how long to find out whether its process still lives. */

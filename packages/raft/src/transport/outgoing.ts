@@ -19,7 +19,7 @@ import {
 import type { Challenge, Channel } from './handshake.ts';
 import { FEATURES } from './identity.ts';
 import type { LocalIdentity } from './identity.ts';
-import { CONNECT_TIMEOUT_MS, HANDSHAKE_TIMEOUT_MS } from './limits.ts';
+import { DIAL_TIMEOUT_MS } from './limits.ts';
 import type { RefusalCode } from './options.ts';
 import { isRefusalCode } from './refusals.ts';
 import { certificateNames, dial } from './tls.ts';
@@ -101,8 +101,7 @@ class Attempt {
       onFrame: (type, payload) => this.#onFrame(type, payload),
       onClosed: (cause) => this.#settleClosed(cause),
     });
-    const timeoutMs = CONNECT_TIMEOUT_MS + HANDSHAKE_TIMEOUT_MS;
-    this.#timer = clock.setTimer(clock.nowMs() + timeoutMs, () => this.fail(null, 'unreachable'));
+    this.#timer = clock.setTimer(clock.nowMs() + DIAL_TIMEOUT_MS, () => this.fail(null, 'unreachable'));
   }
 
   fail(refused: RefusalCode | null, cause: CloseCause, detail = ''): void {

@@ -12,7 +12,7 @@ import { FormatError } from '../codec/bytes.ts';
 import type { PeerAddress, RaftMetrics, TimerHandle, Transport, TransportHandlers } from '../driver/ports.ts';
 import { silentLogger, systemClock, systemRandom } from '../driver/system.ts';
 import type { Connection } from './connection.ts';
-import { readFormation, writeFormation } from './formation-hello.ts';
+import { answerFormation, askFormation } from './formation-hello.ts';
 import type { FormationState } from './formation-hello.ts';
 import { FrameType, MESSAGE_TAG_MAX } from './framing.ts';
 import { SESSION_BYTES } from './handshake.ts';
@@ -23,6 +23,7 @@ import { LaneDialer } from './lane-dialer.ts';
 import * as limits from './limits.ts';
 import type { RefusalCode, TcpTransportOptions } from './options.ts';
 import { dialPeer } from './outgoing.ts';
+import type { DialTarget } from './outgoing.ts';
 import { Refusals } from './refusals.ts';
 import { acceptSnapshot, streamSnapshot } from './snapshot-stream.ts';
 
@@ -45,7 +46,8 @@ export class TcpTransport implements Transport {
   readonly #incoming: Incoming;
   readonly #peers = new Map<ReplicaId, Peer>();
   readonly #accepted = new Set<Accepted>();
-  readonly #outgoing = new Set<Connection>();
+  /** How to end each connection that was dialled for one purpose only. */
+  readonly #errands = new Set<() => void>();
   #book: readonly PeerAddress[] = [];
   #handlers: TransportHandlers | null = null;
   #formation: (() => FormationState) | null = null;
@@ -147,39 +149,18 @@ export class TcpTransport implements Transport {
   ): Promise<void> {
     const address = this.#peers.get(to)?.address;
     if (!address) throw new Error(`no address of ${to}`);
-    const { result } = dialPeer(this.#local, { ...address, channel: 'snapshot', expected: to });
-    const { connection } = await result;
-    connection.admit(limits.FRAME_CONTROL_MAX_BYTES, limits.QUEUE_BULK_MAX_BYTES);
-    this.#outgoing.add(connection);
-    try {
-      await streamSnapshot(connection, { term, meta, read }, this.#local.clock);
-    } finally {
-      this.#outgoing.delete(connection);
-    }
+    await this.#with({ ...address, channel: 'snapshot', expected: to }, (connection) => {
+      connection.admit(limits.FRAME_CONTROL_MAX_BYTES, limits.QUEUE_BULK_MAX_BYTES);
+      return streamSnapshot(connection, { term, meta, read }, this.#local.clock);
+    });
   }
 
   /** Asks whoever listens there about its cluster, and tells about ours. */
-  async askFormation(host: string, port: number, own: FormationState): Promise<FormationState> {
-    const { clock } = this.#local;
-    const { result } = dialPeer(this.#local, { host, port, channel: 'formation', expected: '' });
-    const { connection } = await result;
-    connection.admit(limits.FRAME_CONTROL_MAX_BYTES, limits.FRAME_CONTROL_MAX_BYTES);
-    const timer = clock.setTimer(clock.nowMs() + limits.FORMATION_HELLO_TIMEOUT_MS, () => connection.close('silent'));
-    try {
-      return await new Promise<FormationState>((resolve, reject) => {
-        connection.handlers = {
-          onFrame: (type, payload) => {
-            if (type !== FrameType.formation) throw new FormatError(`frame ${type} while forming`);
-            resolve(readFormation(payload));
-          },
-          onClosed: (cause) => reject(new Error(`connection over: ${cause}`)),
-        };
-        connection.send(FrameType.formation, (writer) => writeFormation(writer, own));
-      });
-    } finally {
-      timer.cancel();
-      connection.close('local');
-    }
+  askFormation(host: string, port: number, own: FormationState): Promise<FormationState> {
+    return this.#with({ host, port, channel: 'formation', expected: '' }, (connection) => {
+      connection.admit(limits.FRAME_CONTROL_MAX_BYTES, limits.FRAME_CONTROL_MAX_BYTES);
+      return askFormation(connection, own, this.#local.clock);
+    });
   }
 
   async close(): Promise<void> {
@@ -187,11 +168,30 @@ export class TcpTransport implements Transport {
     this.#closed = true;
     this.#watch?.cancel();
     for (const replica of [...this.#peers.keys()]) this.#drop(replica, false);
-    for (const connection of this.#outgoing) connection.close('local');
+    for (const cancel of [...this.#errands]) cancel();
     const closing = this.#incoming.close();
     for (const { connection } of [...this.#accepted]) connection.end();
     for (const { connection } of [...this.#accepted]) connection.socket.destroy();
     await closing;
+  }
+
+  /** Dials for one errand and closes afterwards, or when the transport closes. */
+  async #with<T>(target: DialTarget, run: (connection: Connection) => Promise<T>): Promise<T> {
+    const { result, cancel } = dialPeer(this.#local, target);
+    let end = cancel;
+    const errand = (): void => end();
+    this.#errands.add(errand);
+    try {
+      const { connection } = await result;
+      end = () => connection.close('local');
+      try {
+        return await run(connection);
+      } finally {
+        connection.end();
+      }
+    } finally {
+      this.#errands.delete(errand);
+    }
   }
 
   #add(address: PeerAddress, handlers: TransportHandlers): void {
@@ -262,7 +262,7 @@ export class TcpTransport implements Transport {
       control ? limits.FRAME_CONTROL_MAX_BYTES : limits.FRAME_BULK_MAX_BYTES,
       limits.FRAME_CONTROL_MAX_BYTES,
     );
-    if (channel === 'formation') this.#answer(connection);
+    if (channel === 'formation') answerFormation(connection, () => this.#formation?.() ?? null);
     else if (snapshot) acceptSnapshot(connection, from, this.#handlers as TransportHandlers);
     else this.#receive(connection, from);
     const { onFrame, onClosed } = connection.handlers;
@@ -285,18 +285,6 @@ export class TcpTransport implements Transport {
         if (type === FrameType.ping) connection.send(FrameType.pong, () => undefined);
         else if (type <= MESSAGE_TAG_MAX) this.#handlers?.onMessage(from, readMessage(type, payload));
         else throw new FormatError(`frame ${type} on a message lane`);
-      },
-      onClosed: () => undefined,
-    };
-  }
-
-  #answer(connection: Connection): void {
-    connection.handlers = {
-      onFrame: (type, payload) => {
-        if (type !== FrameType.formation) throw new FormatError(`frame ${type} while forming`);
-        readFormation(payload);
-        const state = this.#formation?.();
-        if (state) connection.send(FrameType.formation, (writer) => writeFormation(writer, state));
       },
       onClosed: () => undefined,
     };
