@@ -44,6 +44,8 @@ export const collectTimeoutMs = 250;
 export const overlayAfterMs = 2_000;
 /** The leader takes a member for dead after this long without a sign of life. */
 export const livenessTimeoutMs = 3_000;
+/** The same where its connection is broken, too. */
+export const livenessUnlinkedMs = 1_000;
 export const livenessCheckMs = 500;
 export const announceRetryMs = 500;
 

@@ -80,7 +80,7 @@ export class NodeContext implements ApiContext {
   }
 
   ready(): ReadyView {
-    const { publisher } = this.#options;
+    const { publisher, settings } = this.#options;
     const session = this.#options.session();
     const view = { connections: this.connections, drained: publisher.drained };
     const loaded = session?.feed.opened === true;
@@ -97,6 +97,7 @@ export class NodeContext implements ApiContext {
       caughtUp: session.duties.caughtUp,
       listenerFaults: publisher.listenerFaults(snapshot),
       unknownBackends: unknownBackends(state),
+      awaitsConfig: state.meta.revision === 0 && settings.seedConfig !== null,
       draining: state.drains.has(nodeId),
       isolated: isIsolated(state, nodeId),
       quorum,
@@ -156,7 +157,7 @@ export class NodeContext implements ApiContext {
     if (session === null) return [];
     const { state } = session.host;
     const peer = (id: string) => session.peers.view(id);
-    return memberViews({ state, status: session.host.status(), peer, self: this.ready() });
+    return memberViews({ state, status: session.host.status(), peer, self: this.ready(), nowMs: performance.now() });
   }
 
   apiOf(replica: string | null): string {

@@ -41,7 +41,6 @@ export async function createServer(options: ServerOptions, routes: Routes): Prom
     keepAliveTimeout: apiKeepAliveMs,
     requestTimeout: apiConnectionTimeoutMs,
     forceCloseConnections: true,
-    exposeHeadRoutes: false,
     routerOptions: { maxParamLength: urlParameterMaxBytes, ignoreTrailingSlash: true },
     frameworkErrors: (error, _request, reply) => sendError(reply, toFlotillaError(error)),
     ...(options.tls === null

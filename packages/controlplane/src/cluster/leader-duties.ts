@@ -5,9 +5,9 @@
 import { randomBytes } from 'node:crypto';
 import { errorText } from '@flotilla/shared';
 import type { Logger } from '@flotilla/shared/runtime';
-import { affinityKeyBytes, leaderTickMs, livenessCheckMs, livenessTimeoutMs } from '../limits.ts';
+import { affinityKeyBytes, leaderTickMs, livenessCheckMs, livenessTimeoutMs, livenessUnlinkedMs } from '../limits.ts';
 import { drainStep } from './drain.ts';
-import { type ClusterHost, nameOf } from './host.ts';
+import type { ClusterHost } from './host.ts';
 import { promoteReady } from './membership.ts';
 import type { Peers } from './peers.ts';
 
@@ -84,10 +84,9 @@ export class LeaderDuties {
     const silentMs = new Map(peers.map((peer) => [peer.id, peer.silentMs]));
     const items: { id: string; alive: boolean }[] = [];
     for (const [id, row] of host.state.members.entries()) {
-      const silence = silentMs.get(row.replica);
-      const alive =
-        id === host.nodeId ||
-        (silence !== undefined && (silence < livenessTimeoutMs || recentlyLinked(linked, row.replica, silence)));
+      // A broken connection is a sign of its own: what is silent besides is dead sooner.
+      const patienceMs = linked.includes(row.replica) ? livenessTimeoutMs : livenessUnlinkedMs;
+      const alive = id === host.nodeId || (silentMs.get(row.replica) ?? Infinity) < patienceMs;
       if (alive !== row.alive) items.push({ id, alive });
     }
     if (items.length > 0) await host.proposeOwn({ type: 'member.liveness', items });
@@ -109,9 +108,4 @@ export class LeaderDuties {
     this.#lastTickMs = nowMs;
     await this.#options.host.proposeOwn({ type: 'tick' });
   }
-}
-
-/** A connection that stands outweighs a figure of silence that was never set (a member that just came). */
-function recentlyLinked(linked: readonly string[], replica: string, silentMs: number): boolean {
-  return silentMs === Infinity && linked.some((link) => link === replica || nameOf(link) === replica);
 }

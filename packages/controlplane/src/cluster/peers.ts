@@ -17,6 +17,8 @@ export interface PeerView {
   readonly connections: number;
   readonly drained: boolean;
   readonly reasons: readonly string[];
+  /** When it said so, by `performance.now`. */
+  readonly atMs: number;
 }
 
 export interface PeerAddressBook {
@@ -32,6 +34,7 @@ const UNREACHABLE: PeerView = {
   connections: 0,
   drained: false,
   reasons: ['does not answer'],
+  atMs: 0,
 };
 const ANSWER_MAX_BYTES = 65_536;
 
@@ -129,6 +132,7 @@ async function readView(response: IncomingMessage): Promise<PeerView> {
     connections: Number(body.connections ?? 0),
     drained: body.drained === true,
     reasons: body.reasons ?? [],
+    atMs: performance.now(),
   };
 }
 

@@ -14,6 +14,8 @@ export interface ReadinessFacts {
   readonly listenerFaults: readonly string[];
   /** Probed pools whose backends have no verdict yet, as `pool/backend`. */
   readonly unknownBackends: readonly string[];
+  /** This node brings a first configuration and the cluster has none yet. */
+  readonly awaitsConfig: boolean;
   readonly draining: boolean;
   readonly isolated: boolean;
   readonly quorum: boolean;
@@ -38,11 +40,13 @@ export class Readiness {
   reasons(facts: ReadinessFacts): string[] {
     if (facts.stopping) return ['stopping'];
     if (!facts.loaded) return [facts.loadingReason];
-    if (facts.unknownBackends.length === 0 && facts.caughtUp) this.#verdictsKnown = true;
+    const { caughtUp, awaitsConfig, unknownBackends: unknown } = facts;
+    if (caughtUp && !awaitsConfig && unknown.length === 0) this.#verdictsKnown = true;
     const reasons: string[] = [];
     if (facts.quarantined) reasons.push('quarantined: its state differs from that of the other nodes');
-    if (!facts.caughtUp) reasons.push('has not caught up with the cluster since it started');
-    else if (!this.#verdictsKnown) reasons.push(`first health verdicts are missing: ${summary(facts.unknownBackends)}`);
+    if (!caughtUp) reasons.push('has not caught up with the cluster since it started');
+    else if (awaitsConfig) reasons.push('the first configuration is not committed yet');
+    else if (!this.#verdictsKnown) reasons.push(`first health verdicts are missing: ${summary(unknown)}`);
     reasons.push(...facts.listenerFaults);
     if (facts.draining) reasons.push('draining');
     if (facts.isolated) reasons.push('isolated: alone in seeing most backends down');

@@ -81,9 +81,11 @@ export interface MembersFacts {
   readonly status: RaftStatus;
   readonly peer: (id: string) => PeerView;
   readonly self: { readonly ready: boolean; readonly reasons: readonly string[] };
+  /** By `performance.now`. */
+  readonly nowMs: number;
 }
 
-export function memberViews({ state, status, peer, self }: MembersFacts): MemberView[] {
+export function memberViews({ state, status, peer, self, nowMs }: MembersFacts): MemberView[] {
   return state.members.sortedKeys().flatMap((id) => {
     const row = state.members.get(id);
     if (row === undefined) return [];
@@ -104,7 +106,7 @@ export function memberViews({ state, status, peer, self }: MembersFacts): Member
         ready: own ? self.ready : row.alive && row.ready,
         reasons: own ? self.reasons : row.reasons,
         matchIndex: own ? status.lastIndex : (progress?.match ?? (view.reachable ? view.appliedIndex : null)),
-        lagMs: own ? 0 : finite(progress?.silentMs),
+        lagMs: own ? 0 : finite(progress?.silentMs ?? (view.reachable ? nowMs - view.atMs : undefined)),
         version: row.version,
         drain: drain === undefined ? null : drainView(drain),
       },

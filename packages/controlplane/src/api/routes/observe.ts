@@ -44,7 +44,11 @@ export function observeRoutes(app: FastifyInstance, context: ApiContext): void {
   );
   app.get(
     '/v1/watch',
-    { config: { role: 'viewer' }, schema: { tags, summary: 'Changes as server-sent events', querystring: WatchQuery } },
+    {
+      exposeHeadRoute: false,
+      config: { role: 'viewer' },
+      schema: { tags, summary: 'Changes as server-sent events', querystring: WatchQuery },
+    },
     (request, reply) => watch(context, request, reply),
   );
 }
