@@ -98,7 +98,7 @@ function pureFolder(name: Name, folder: string, may: keyof typeof pureImports = 
   ];
   return {
     files: [`packages/${name}/src/${folder}/**/*.ts`],
-    excludeFiles: ['**/*.test.ts'],
+    excludeFiles: ['**/*.test.ts', '**/testing/**'],
     rules: {
       'no-restricted-imports': ['error', { patterns }],
       'no-restricted-globals': ['error', ...impureGlobals.map((global) => ({ name: global, message: pure }))],

@@ -1,0 +1,99 @@
+/** A log for tests of the state machine: appends commands, moves log time, applies, and keeps the entries for replays. */
+import type { Entry } from '@flotilla/raft';
+import { encodeCommand } from '../codec.ts';
+import type { Command } from '../commands.ts';
+import { type Applied, ClusterStateMachine } from '../machine.ts';
+import type { CommandResult } from '../result.ts';
+import type { ReadonlyState } from '../state.ts';
+
+type WithoutVersion<T> = T extends unknown ? Omit<T, 'v'> : never;
+export type TestCommand = WithoutVersion<Command>;
+
+const START_MS = 1_000_000;
+
+export class TestLog {
+  readonly machine = new ClusterStateMachine();
+  readonly entries: Entry[] = [];
+  readonly applied: Applied[] = [];
+  #stampMs = START_MS;
+
+  constructor() {
+    this.machine.onApplied((applied) => this.applied.push(applied));
+  }
+
+  get state(): ReadonlyState {
+    return this.machine.state;
+  }
+
+  get nowMs(): number {
+    return this.#stampMs;
+  }
+
+  /** Log time goes on: one tick per second, as the leader proposes them. */
+  wait(ms: number): void {
+    for (let left = ms; left > 0; left -= 1_000) {
+      this.#stampMs += Math.min(left, 1_000);
+      this.run({ type: 'tick' });
+    }
+  }
+
+  /** Log time goes on unnoticed until the next command. */
+  pass(ms: number): void {
+    this.#stampMs += ms;
+  }
+
+  /** Log time leaps; one tick then. */
+  leap(ms: number): void {
+    this.#stampMs += ms;
+    this.run({ type: 'tick' });
+  }
+
+  run(command: TestCommand): CommandResult {
+    return this.append(encodeCommand({ v: 1, ...command } as Command));
+  }
+
+  /** Any bytes, or an entry without a command. */
+  append(data: Uint8Array, kind: Entry['kind'] = 0): CommandResult {
+    const index = (this.entries.at(-1)?.index ?? 0) + 1;
+    const entry: Entry = { index, term: 1, kind, stampMs: this.#stampMs, origin: 'n1#test', seq: index, data };
+    this.entries.push(entry);
+    const result = this.machine.apply([entry])[0];
+    return result ?? { ok: true, index, revision: this.state.meta.revision, changed: false };
+  }
+
+  /** Announces nodes and marks them ready. */
+  join(...ids: string[]): void {
+    for (const id of ids) {
+      const addresses = { raft: `${id}:7500`, api: `${id}:7400` };
+      this.run({ type: 'member.announce', id, replica: `${id}#1`, ...addresses, version: '0.1.0', featureLevel: 1 });
+      this.run({ type: 'member.status', id, ready: true, reasons: [] });
+    }
+  }
+
+  /** A node reports on backends, given as `pool/id`. */
+  observe(node: string, ok: boolean, ...keys: string[]): CommandResult {
+    const observations = keys.map((key) => {
+      const [pool = '', backend = ''] = key.split('/');
+      return { pool, backend, ok, latencyMs: 1, detail: ok ? '200' : 'connect refused', atMs: this.nowMs };
+    });
+    return this.run({ type: 'observe', node, incarnation: '1', observations });
+  }
+
+  verdict(key: string): string | undefined {
+    return this.state.verdicts.get(key)?.verdict;
+  }
+}
+
+/** A small document: one listener, one pool with backends `b1`…, and whatever else the pool is given. */
+export function sampleDocument(backends: number, pool: object = {}): Record<string, unknown> {
+  return {
+    listeners: [{ name: 'web', port: 8080, protocol: 'http', routes: [{ pool: 'api' }] }],
+    pools: [
+      {
+        name: 'api',
+        backends: Array.from({ length: backends }, (_, at) => ({ id: `b${at + 1}`, address: `10.0.0.${at + 1}:80` })),
+        ...pool,
+      },
+    ],
+  };
+}
