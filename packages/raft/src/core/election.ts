@@ -6,7 +6,6 @@
 import type { VoteRequest, VoteResponse } from './messages.ts';
 import { send, sendDurable } from './outbox.ts';
 import { isVoter, membersOf, quorumValue, quorumVote } from './quorum.ts';
-import { broadcastHeartbeat } from './reads.ts';
 import { appendAsLeader } from './replication.ts';
 import { becomeCandidate, becomeFollower, becomeLeader, becomePreCandidate, resetElectionDeadline } from './roles.ts';
 import type { Leadership, RaftState } from './state.ts';
@@ -158,9 +157,8 @@ function takeOffice(s: RaftState): void {
   becomeLeader(s);
   const leading = s.leading;
   if (leading === null) return;
-  // The no-op lets entries of earlier terms commit (§8) and tells us what is committed.
+  // The no-op lets entries of earlier terms commit (§8), tells us what is committed, and tells the others who leads.
   appendAsLeader(s, leading, [{ kind: EntryKind.noop, origin: '', seq: 0, data: NO_DATA }]);
-  broadcastHeartbeat(s, leading);
 }
 
 /** The leader's process is gone, as its kernel said: do not wait out the timeout. Voters that still hear it will refuse. */
