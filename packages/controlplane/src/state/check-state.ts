@@ -25,7 +25,7 @@ export function checkState(readonly: ReadonlyState): string[] {
 }
 
 /** The digest from the rows alone, as a restored state would have it. */
-export function recomputeDigest(state: State): string {
+function recomputeDigest(state: State): string {
   return stateDigest(copyState(state));
 }
 

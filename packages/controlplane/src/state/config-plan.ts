@@ -37,7 +37,7 @@ function isEmpty(part: object): boolean {
   return true;
 }
 
-export function poolRow(pool: Config['pools'][number]): PoolRow {
+function poolRow(pool: Config['pools'][number]): PoolRow {
   return { ...pool, backends: pool.backends.map((backend) => backend.id) };
 }
 

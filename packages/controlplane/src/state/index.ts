@@ -1,10 +1,11 @@
-/** The replicated state of the cluster: commands in, results and changes out. Pure; entry for the cluster host and the simulator. */
+/** The replicated state of the cluster: commands in, results and changes out. Entry for the cluster host and the simulator. */
+export { checkState } from './check-state.ts';
 export { decodeCommand, encodeCommand } from './codec.ts';
 export type * from './commands.ts';
 export { type ConfigChange, type ConfigDiff, type ConfigImpact, diffConfig } from './diff.ts';
 export { readConfigAt } from './history.ts';
 export * from './limits.ts';
-export { type Applied, ClusterStateMachine, type MachineOptions } from './machine.ts';
+
 export { interlock } from './members.ts';
 export type { ConfigCommand, ResourceCommand } from './planned.ts';
 export { diffOfRevision, type Preview, previewConfigCommand } from './preview.ts';
@@ -12,4 +13,5 @@ export * from './reads.ts';
 export type * from './result.ts';
 export { backendDelta, compileRouting } from './routing.ts';
 export type * from './rows.ts';
+export { type Applied, ClusterStateMachine, type MachineOptions } from '../state-machine.ts';
 export { backendKey, type Meta, type ReadonlyState, type ReadonlyTable } from './state.ts';

@@ -2,7 +2,8 @@
  * The state as bytes and back. Format 1: lines of JSON text, UTF-8: a header with the scalars, the sizes of the tables and the
  * digest, then the rows of each table as `[key,value]`, in the order of `TABLE_NAMES`.
  *
- * Capturing copies references to rows, which never change, and nothing else; text is made later, slice by slice.
+ * Capturing copies references to rows, which never change, and nothing else; text is made later, slice by slice. Both ways
+ * are synchronous here; `state-machine.ts` gives the event loop its turns in between.
  */
 import { rebuildDerived } from './rebuild.ts';
 import { SNAPSHOT_CHUNK_BYTES, SNAPSHOT_LINE_MAX_BYTES } from './limits.ts';
@@ -22,25 +23,24 @@ interface Header {
 export interface Captured {
   readonly sizeBytes: number;
   readonly digest: string;
-  readonly chunks: AsyncIterable<Uint8Array>;
+  /** The bytes, about `SNAPSHOT_CHUNK_BYTES` at a time: each step is one slice of work. */
+  readonly slices: Iterable<Uint8Array>;
 }
 
-/** `pause` is awaited between slices, so that whoever shares the loop gets a turn. */
-export function captureState(state: State, pause: () => Promise<void>): Captured {
+export function captureState(state: State): Captured {
   const digest = stateDigest(state);
   const tables = TABLE_NAMES.map((name) => [name, state[name].size] as const);
   const header: Header = { format: FORMAT, digest, meta: { ...state.meta }, tables };
   const headerBytes = new TextEncoder().encode(`${JSON.stringify(header)}\n`);
   const rows = TABLE_NAMES.map((name) => state[name].capture());
   const sizeBytes = TABLE_NAMES.reduce((sum, name) => sum + state[name].bytes + state[name].size, headerBytes.length);
-  return { sizeBytes, digest, chunks: writeChunks(headerBytes, rows, pause) };
+  return { sizeBytes, digest, slices: writeSlices(headerBytes, rows) };
 }
 
-async function* writeChunks(
+function* writeSlices(
   header: Uint8Array,
   tables: readonly { readonly keys: readonly string[]; readonly values: readonly unknown[] }[],
-  pause: () => Promise<void>,
-): AsyncGenerator<Uint8Array> {
+): Generator<Uint8Array> {
   const encoder = new TextEncoder();
   yield header;
   let text = '';
@@ -50,43 +50,58 @@ async function* writeChunks(
       if (text.length < SNAPSHOT_CHUNK_BYTES) continue;
       yield encoder.encode(text);
       text = '';
-      await pause();
     }
   }
   if (text !== '') yield encoder.encode(text);
 }
 
-/** Reads a snapshot into a new state. Throws where it is not exactly what was written. */
-export async function readSnapshot(chunks: AsyncIterable<Uint8Array>, pause: () => Promise<void>): Promise<State> {
-  const state = emptyState();
-  let header: Header | null = null;
-  let table = 0;
-  let left = 0;
-  for await (const lines of linesOf(chunks)) {
-    for (const line of lines) {
-      const value: unknown = parse(line);
-      if (header === null) {
-        header = readHeader(value);
-        Object.assign(state.meta, header.meta);
-        left = header.tables[0]?.[1] ?? 0;
-        continue;
-      }
-      while (left === 0 && table < TABLE_NAMES.length) left = header.tables[++table]?.[1] ?? 0;
-      const name = TABLE_NAMES[table];
-      if (name === undefined) throw new Error('snapshot: it has more rows than its header says');
-      const [key, row] = value as [string, never];
-      state[name].set(key, row);
-      left--;
+/** Takes the bytes of a snapshot piece by piece and makes a new state of them. Throws where they are not exactly what was written. */
+export class SnapshotReader {
+  readonly #state = emptyState();
+  readonly #decoder = new TextDecoder('utf-8', { fatal: true });
+  #rest = '';
+  #header: Header | null = null;
+  #table = 0;
+  /** Rows of the present table that are still to come. */
+  #left = 0;
+
+  push(chunk: Uint8Array): void {
+    const complete = chunk.includes(NEWLINE);
+    this.#rest += this.#decoder.decode(chunk, { stream: true });
+    if (this.#rest.length > SNAPSHOT_LINE_MAX_BYTES) throw new Error('snapshot: a line is longer than any can be');
+    if (!complete) return;
+    const lines = this.#rest.split('\n');
+    this.#rest = lines.pop() ?? '';
+    for (const line of lines) this.#take(parse(line));
+  }
+
+  finish(): State {
+    if (this.#rest + this.#decoder.decode() !== '') throw new Error('snapshot: it ends in the middle of a line');
+    if (this.#header === null) throw new Error('snapshot: it is empty');
+    const digest = stateDigest(this.#state);
+    if (digest !== this.#header.digest) {
+      throw new Error(`snapshot: its digest is ${digest}, its header says ${this.#header.digest}`);
     }
-    await pause();
+    rebuildDerived(this.#state);
+    return this.#state;
   }
-  if (header === null) throw new Error('snapshot: it is empty');
-  const digest = stateDigest(state);
-  if (digest !== header.digest) {
-    throw new Error(`snapshot: its digest is ${digest}, its header says ${header.digest}`);
+
+  #take(value: unknown): void {
+    if (this.#header === null) {
+      this.#header = readHeader(value);
+      Object.assign(this.#state.meta, this.#header.meta);
+      this.#left = this.#header.tables[0]?.[1] ?? 0;
+      return;
+    }
+    while (this.#left === 0 && this.#table < TABLE_NAMES.length) {
+      this.#left = this.#header.tables[++this.#table]?.[1] ?? 0;
+    }
+    const name = TABLE_NAMES[this.#table];
+    if (name === undefined) throw new Error('snapshot: it has more rows than its header says');
+    const [key, row] = value as [string, never];
+    this.#state[name].set(key, row);
+    this.#left--;
   }
-  rebuildDerived(state);
-  return state;
 }
 
 function parse(line: string): unknown {
@@ -103,21 +118,4 @@ function readHeader(value: unknown): Header {
   const names = header.tables?.map(([name]) => name).join();
   if (names !== TABLE_NAMES.join()) throw new Error('snapshot: its tables are not those of this version');
   return header as Header;
-}
-
-/** Whole lines, as many at a time as a chunk completes. */
-async function* linesOf(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<string[]> {
-  const decoder = new TextDecoder('utf-8', { fatal: true });
-  let rest = '';
-  for await (const chunk of chunks) {
-    const hasEnd = chunk.includes(NEWLINE);
-    rest += decoder.decode(chunk, { stream: true });
-    if (rest.length > SNAPSHOT_LINE_MAX_BYTES) throw new Error('snapshot: a line is longer than any can be');
-    if (!hasEnd) continue;
-    const lines = rest.split('\n');
-    rest = lines.pop() ?? '';
-    yield lines;
-  }
-  rest += decoder.decode();
-  if (rest !== '') throw new Error('snapshot: it ends in the middle of a line');
 }

@@ -48,7 +48,7 @@ export function tally(observations: ObservationsRow, voters: ReadonlySet<string>
 }
 
 /** What the votes decide; null: not enough of them, the last decision stands. */
-export function decide(policy: HealthSpec['observers'], votes: Tally): 'up' | 'down' | null {
+function decide(policy: HealthSpec['observers'], votes: Tally): 'up' | 'down' | null {
   const { up, down, voters } = votes;
   const majority = Math.floor(voters / 2) + 1;
   switch (policy) {

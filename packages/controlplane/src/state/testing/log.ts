@@ -2,7 +2,7 @@
 import type { Entry } from '@flotilla/raft';
 import { encodeCommand } from '../codec.ts';
 import type { Command } from '../commands.ts';
-import { type Applied, ClusterStateMachine } from '../machine.ts';
+import { type Applied, ClusterStateMachine } from '../../state-machine.ts';
 import type { CommandResult } from '../result.ts';
 import type { ReadonlyState } from '../state.ts';
 

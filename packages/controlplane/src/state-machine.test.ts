@@ -1,7 +1,7 @@
 /** Snapshots: exact in size, untouched by what comes later, refused where a bit is wrong. */
 import { describe, expect, it } from 'vitest';
-import { ClusterStateMachine } from './index.ts';
-import { sampleDocument, TestLog } from './testing/log.ts';
+import { ClusterStateMachine } from './state-machine.ts';
+import { sampleDocument, TestLog } from './state/testing/log.ts';
 
 const CONF = { voters: [], votersOutgoing: [], learners: [], learnersNext: [], autoLeave: false };
 

@@ -1,15 +1,15 @@
 /**
  * The replicated state machine behind raft's port: applies committed entries, answers digests, is captured and restored, and
- * tells its listeners once per batch what changed.
+ * tells its listeners once per batch what changed. The one place around the pure state that awaits anything.
  */
 import type { Entry, EntryKind, SnapshotMeta, StateMachine } from '@flotilla/raft';
-import { advance, applyCommandBytes } from './apply.ts';
-import { ChangeSet } from './changes.ts';
-import type { Changes, CommandResult } from './result.ts';
-import { captureState, type Captured, readSnapshot } from './snapshot.ts';
-import { emptyState, type ReadonlyState, type State, stateDigest } from './state.ts';
+import { advance, applyCommandBytes } from './state/apply.ts';
+import { ChangeSet } from './state/changes.ts';
+import type { Changes, CommandResult } from './state/result.ts';
+import { captureState, SnapshotReader } from './state/snapshot.ts';
+import { emptyState, type ReadonlyState, type State, stateDigest } from './state/state.ts';
 
-/** Kind of an entry that carries a command. Spelled here so that this folder depends on raft's types only. */
+/** Kind of an entry that carries a command. Spelled here so that the simulator's imports stay free of sockets and disks. */
 const NORMAL: typeof EntryKind.normal = 0;
 
 /** What one batch of entries did. */
@@ -64,12 +64,25 @@ export class ClusterStateMachine implements StateMachine {
     return stateDigest(this.#state);
   }
 
-  capture(): Captured {
-    return captureState(this.#state, this.#pause);
+  capture(): { readonly sizeBytes: number; readonly digest: string; readonly chunks: AsyncIterable<Uint8Array> } {
+    const { sizeBytes, digest, slices } = captureState(this.#state);
+    return { sizeBytes, digest, chunks: this.#inTurns(slices) };
+  }
+
+  async *#inTurns(slices: Iterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    for (const slice of slices) {
+      yield slice;
+      await this.#pause();
+    }
   }
 
   async restore(meta: SnapshotMeta, chunks: AsyncIterable<Uint8Array>): Promise<void> {
-    const state = await readSnapshot(chunks, this.#pause);
+    const reader = new SnapshotReader();
+    for await (const chunk of chunks) {
+      reader.push(chunk);
+      await this.#pause();
+    }
+    const state = reader.finish();
     if (state.meta.index !== meta.index) {
       throw new Error(`snapshot: it is of index ${state.meta.index}, not ${meta.index}`);
     }
