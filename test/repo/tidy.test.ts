@@ -75,9 +75,15 @@ const BANS: Readonly<Record<string, Ban>> = {
   },
   'clocks, randomness, timers and input in pure folders': {
     pattern:
-      /\bDate\b|\bperformance\.|\bMath\.random\b|\bset(Timeout|Interval|Immediate)\b|\bqueueMicrotask\b|\bprocess\.|\bconsole\.|\bawait\b|\bPromise\b|from 'node:/,
+      /\bDate\b|\bperformance\.|\bMath\.random\b|\bset(Timeout|Interval|Immediate)\b|\bqueueMicrotask\b|\bprocess\.|\bconsole\.|from 'node:/,
     fix: 'this folder is a function of (state, event): pass time and randomness in, hand effects out',
     where: isPure,
+  },
+  'promises in the Raft core': {
+    // The state machine hands its snapshot over in chunks and may wait between them; the core never waits for anything.
+    pattern: /\basync\b|\bawait\b|\bPromise\b/,
+    fix: 'one event in, effects out, at once: what takes time is an effect, and its end is an event',
+    where: (path) => isPure(path) && path.startsWith('packages/raft/'),
   },
 };
 
