@@ -20,6 +20,7 @@ const FROM_RAFT: Readonly<Record<RaftErrorCode, ErrorCode>> = {
   STOPPED: 'STOPPING',
   TIMEOUT: 'NO_LEADER',
   NOT_MEMBER: 'STOPPING',
+  TOO_LARGE: 'TOO_LARGE',
 };
 
 const FROM_STATUS: Readonly<Record<number, ErrorCode>> = {
