@@ -187,15 +187,12 @@ export class Cluster {
     return this.nodes.filter((node) => node !== leader);
   }
 
-  /** All nodes have applied at least `revision`'s entry and agree on their digests at one index. */
+  /** All nodes have applied the same index and agree on the digest there. */
   async converge(timeoutMs = 15_000): Promise<{ readonly appliedIndex: number; readonly digest: string }> {
     return waitFor(
       'equal digests at one index',
       async () => {
-        const states = answers.map(({ body }) => ({
-          appliedIndex: body.appliedIndex as number,
-          digest: body.digest as string,
-        }));
+        const states = await Promise.all(this.nodes.map((node) => node.status()));
         const [first] = states;
         if (first === undefined || states.some((state) => state.appliedIndex !== first.appliedIndex)) return null;
         const digests = new Set(states.map((state) => state.digest));

@@ -10,6 +10,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 const BODY_MAX_BYTES = 65_536;
 const ANSWER_WITHIN_MS = 10_000;
 const FAULTS_KEPT = 20;
+/** A dead backend's connections are reset at once; a busy proxy thread may send on one before it has read that. */
+const RESET_SEEN_WITHIN_MS = 50;
 
 export interface TrafficTarget {
   readonly id: string;
@@ -57,7 +59,8 @@ export class Traffic {
   /** Nodes that are down, and how often each went down: a request that saw neither change has no excuse. */
   readonly #down = new Set<string>();
   readonly #downCount = new Map<string, number>();
-  #lastBackendKillMs = -Infinity;
+  /** Every backend kill so far: from the signal to when the last answer may have noticed. */
+  readonly #backendKills: { fromMs: number; toMs: number }[] = [];
   #running = true;
   #workers: Promise<void>[] = [];
 
@@ -87,9 +90,12 @@ export class Traffic {
     this.#down.delete(id);
   }
 
-  /** To be called right before a backend is killed. */
-  markBackendKill(): void {
-    this.#lastBackendKillMs = performance.now();
+  /** Kills a backend: what it had received and cannot be sent again is counted apart. */
+  async killBackend(kill: () => Promise<unknown>): Promise<void> {
+    const span = { fromMs: performance.now(), toMs: Infinity };
+    this.#backendKills.push(span);
+    await kill();
+    span.toMs = performance.now() + RESET_SEEN_WITHIN_MS;
   }
 
   get okCount(): number {
@@ -146,7 +152,8 @@ export class Traffic {
   }
 
   #wasBackendKilled(startedMs: number): boolean {
-    return this.#lastBackendKillMs >= startedMs - 5 && this.#lastBackendKillMs <= performance.now();
+    const nowMs = performance.now();
+    return this.#backendKills.some(({ fromMs, toMs }) => startedMs <= toMs && nowMs >= fromMs);
   }
 
   #note(outcome: Outcome, fault: string): void {

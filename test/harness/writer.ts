@@ -73,8 +73,11 @@ export class Writer {
         this.#possible = new Set([weight]);
       } else if (status === 503) this.#refused += 1;
       else this.#leaveOpen(weight);
-    } catch {
-      this.#leaveOpen(weight);
+    } catch (error) {
+      // A node that is still starting: the request never left.
+      const { code } = ((error as Error).cause ?? {}) as { code?: string };
+      if (code === 'ECONNREFUSED') this.#refused += 1;
+      else this.#leaveOpen(weight);
     }
   }
 

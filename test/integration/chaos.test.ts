@@ -12,8 +12,8 @@ import { Writer } from '../harness/writer.ts';
 import type { WriterReport } from '../harness/writer.ts';
 
 const KILLS = 10;
-const WRITER_PAUSE_MS = 250;
-/** More than a run writes; the history keeps 1000. */
+/** Three writers at this pace write less in a run than the 1000 revisions that the history keeps. */
+const WRITER_PAUSE_MS = 150;
 const HISTORY_LIMIT = 1_000;
 
 let cluster: Cluster;
@@ -73,8 +73,7 @@ it('goes on while a backend is killed and comes back', async () => {
     const { body } = await cluster.nodes[0]!.call('GET', '/v1/health');
     return body.items.find((item: { backend: string }) => item.backend === backend!.id).verdict as string;
   };
-  traffic.markBackendKill();
-  await backend!.process.end('SIGKILL');
+  await traffic.killBackend(() => backend!.process.end('SIGKILL'));
   await waitFor('the verdict down', async () => (await verdict()) === 'down', { timeoutMs: 15_000 });
   await backend!.start();
   await waitFor('the verdict up', async () => (await verdict()) === 'up', { timeoutMs: 15_000 });
