@@ -46,7 +46,6 @@ export class Http1Connection implements ClientSide, ClientConnection {
   #state: number = STATE.head;
   #head: RequestHead | null = null;
   #bodyLeft = 0;
-  #bodyBytes = 0;
   #chunked: ChunkedDecoder | null = null;
   /** Bytes behind the running request. */
   #rest: Buffer | null = null;
@@ -224,7 +223,6 @@ export class Http1Connection implements ClientSide, ClientConnection {
       this.#reject(head.fault ?? FAULT.badRequestLine);
       return chunk.length;
     }
-    this.#bodyBytes = 0;
     if (head.chunked) (this.#chunked ??= new ChunkedDecoder()).reset(true);
     this.#bodyLeft = head.contentLength;
     // Before the pipeline runs: it may answer, and so end the request, at once.
@@ -254,7 +252,6 @@ export class Http1Connection implements ClientSide, ClientConnection {
 
   /** From the decoder: a span of the chunked body. */
   bodyBytes(buffer: Buffer, start: number, end: number): void {
-    this.#bodyBytes += end - start;
     this.#pipeline.requestBytes(buffer, start, end);
   }
 

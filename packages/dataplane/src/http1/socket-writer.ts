@@ -42,6 +42,13 @@ export class SocketWriter {
     this.#parts.push(start === 0 && end === buffer.length ? buffer : buffer.subarray(start, end));
   }
 
+  /** As {@link bytes}, of a buffer that is read into again after this event. */
+  copy(buffer: Buffer, start: number, end: number): void {
+    if (this.#parts === null && this.#text.length + end - start <= COALESCE_MAX_BYTES)
+      this.#text += buffer.toString('latin1', start, end);
+    else this.bytes(Buffer.from(buffer.subarray(start, end)), 0, end - start);
+  }
+
   flush(): void {
     if (this.#parts !== null) this.#flushParts(this.#parts);
     else if (this.#text !== '') {

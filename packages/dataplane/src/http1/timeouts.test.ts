@@ -71,7 +71,7 @@ test('a quiet tunnel ends', async () => {
   const client = await rawClient(port);
   client.send(`GET / HTTP/1.1\r\n${H}Connection: Upgrade\r\nUpgrade: x\r\n\r\n`);
   await client.contains('101');
-  await client.toEnd();
+  expect(await client.toEnd()).toMatch(/^HTTP\/1\.1 101 /);
   const peer = await backend.peer();
   await waitFor('its end at the backend', () => peer.ended || peer.closed);
 });

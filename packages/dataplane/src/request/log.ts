@@ -18,6 +18,13 @@ export function log(exchange: Exchange, bytesOut: number): void {
   }
 }
 
+/** For peak-EWMA: the time to the response head. */
+export function observeLatency(exchange: Exchange): void {
+  if (exchange.pool?.spec.algorithm !== 'ewma') return;
+  const nowMs = exchange.engine.context.nowMs();
+  exchange.backend?.runtime.observeLatency(nowMs - exchange.startedMs, nowMs);
+}
+
 /** A backend's answer or failure, for its circuit and for the cluster's outlier policy. */
 export function recordOutcome(exchange: Exchange, failed: boolean): void {
   const { backend, pool } = exchange;

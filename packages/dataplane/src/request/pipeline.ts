@@ -8,20 +8,21 @@ import { FAULT } from '../http1/faults.ts';
 import type { Fault } from '../http1/faults.ts';
 import type { RequestHead, ResponseHead } from '../http1/head.ts';
 import { forwardableTrailers } from '../http1/trailers.ts';
-import { UpstreamPool } from '../upstream/pool.ts';
+import type { UpstreamPool } from '../upstream/pool.ts';
 import type { BodyFraming, ProxiedAddresses, UpstreamHandle, UpstreamUser } from '../upstream/user.ts';
 import { chooseBackend } from './choose-backend.ts';
 import type { ClientSide } from './client.ts';
 import type { HttpEngine } from './engine.ts';
 import { Exchange } from './exchange.ts';
 import { requestHeadText } from './forward.ts';
-import { log, recordOutcome } from './log.ts';
+import { log, observeLatency, recordOutcome } from './log.ts';
 import { decide } from './phases.ts';
 import { ReplayBuffer } from './replay-buffer.ts';
 import { faultReply, replyText } from './reply.ts';
 import type { Reply } from './reply.ts';
-import { interimHeadText, responseHeadText, switchingHeadText } from './respond.ts';
+import { interimHeadText, mayPersist, responseHeadText, switchingHeadText } from './respond.ts';
 import { afterConnectFailure, afterFailure, isStale, retriesOnStatus } from './retry.ts';
+import { upstreamPoolOf } from './upstream-pool-of.ts';
 
 const LAST_CHUNK = '0\r\n';
 
@@ -205,9 +206,7 @@ export class RequestPipeline implements UpstreamUser {
       this.#again(true);
       return;
     }
-    recordOutcome(exchange, true);
-    if (afterFailure(exchange, 'reset', this.#replay) && chooseBackend(exchange) === null) this.#again(false);
-    else this.#reply(faultReply(fault));
+    this.#tryAnother('reset', fault);
   }
 
   interimResponse(head: ResponseHead): void {
@@ -223,7 +222,7 @@ export class RequestPipeline implements UpstreamUser {
     const failed = head.status >= 500;
     recordOutcome(exchange, failed);
     if (failed && retriesOnStatus(head.status) && this.#retryStatus(head.status)) return true;
-    if (exchange.pool?.spec.algorithm === 'ewma') this.#observeLatency();
+    observeLatency(exchange);
     exchange.responded = true;
     this.#client.out.text(responseHeadText(exchange, head, framing));
     return exchange.responseFraming === 'chunked';
@@ -234,9 +233,9 @@ export class RequestPipeline implements UpstreamUser {
     const { exchange } = this;
     if (exchange.responseFraming === 'chunked' && exchange.upstreamFraming === 'close') {
       out.text(`${(end - start).toString(16)}\r\n`);
-      out.bytes(buffer, start, end);
+      out.copy(buffer, start, end);
       out.text('\r\n');
-    } else out.bytes(buffer, start, end);
+    } else out.copy(buffer, start, end);
   }
 
   responseEnd(trailers: string): void {
@@ -282,8 +281,8 @@ export class RequestPipeline implements UpstreamUser {
     this.#client.startTunnel();
   }
 
-  tunnelBytes(buffer: Buffer): void {
-    this.#client.out.bytes(buffer, 0, buffer.length);
+  tunnelBytes(buffer: Buffer, start: number, end: number): void {
+    this.#client.out.copy(buffer, start, end);
     this.responseFlush();
   }
 
@@ -301,7 +300,7 @@ export class RequestPipeline implements UpstreamUser {
     const { exchange } = this;
     const { backend, pool } = exchange;
     if (backend === null || pool === null) return;
-    const upstreams = this.#poolOf(backend, pool);
+    const upstreams = upstreamPoolOf(backend, pool, this.#engine.context);
     if (exchange.head.expectContinue && upstreams.speaksHttp10) {
       this.#reply(faultReply(FAULT.expectation));
       return;
@@ -320,20 +319,6 @@ export class RequestPipeline implements UpstreamUser {
     this.requestFlush();
   }
 
-  #poolOf(backend: NonNullable<Exchange['backend']>, pool: NonNullable<Exchange['pool']>): UpstreamPool {
-    const { context } = this.#engine;
-    const { certificates } = context.table().snapshot;
-    const { runtime } = backend;
-    if (runtime.upstream instanceof UpstreamPool) {
-      runtime.upstream.configure(pool.spec.upstream, certificates);
-      return runtime.upstream;
-    }
-    const options = { host: backend.host, port: backend.port, runtime, timers: context.timers };
-    const upstreams = new UpstreamPool(options, pool.spec.upstream, certificates);
-    runtime.upstream = upstreams;
-    return upstreams;
-  }
-
   #send(connection: UpstreamHandle): void {
     const { exchange } = this;
     connection.out.text(requestHeadText(exchange));
@@ -347,11 +332,15 @@ export class RequestPipeline implements UpstreamUser {
   /** The backend took too long for its head. */
   responseTimedOut(): void {
     if (!this.#active || this.exchange.responded) return;
-    const { exchange } = this;
     this.#dropUpstream();
+    this.#tryAnother('timeout', FAULT.upstreamTimeout);
+  }
+
+  #tryAnother(on: 'reset' | 'timeout', fault: Fault): void {
+    const { exchange } = this;
     recordOutcome(exchange, true);
-    if (afterFailure(exchange, 'timeout', this.#replay) && chooseBackend(exchange) === null) this.#again(false);
-    else this.#reply(faultReply(FAULT.upstreamTimeout));
+    if (afterFailure(exchange, on, this.#replay) && chooseBackend(exchange) === null) this.#again(false);
+    else this.#reply(faultReply(fault));
   }
 
   #retryStatus(status: 502 | 503 | 504): boolean {
@@ -368,25 +357,14 @@ export class RequestPipeline implements UpstreamUser {
     return true;
   }
 
-  #observeLatency(): void {
-    const nowMs = this.#engine.context.nowMs();
-    this.exchange.backend?.runtime.observeLatency(nowMs - this.exchange.startedMs, nowMs);
-  }
-
   #reply(reply: Reply): void {
     const { exchange } = this;
     const client = this.#client;
     this.#dropUpstream();
     exchange.status = reply.status;
     exchange.reason = reply.reason;
-    const request = exchange.head;
-    const keepAlive =
-      exchange.requestDone &&
-      request.minorVersion === 1 &&
-      !request.connectionClose &&
-      !client.isEnding &&
-      reply.status !== 408;
-    client.out.text(replyText(reply, this.#engine.dateLine(), keepAlive, request.method !== 'HEAD'));
+    const keepAlive = mayPersist(exchange) && exchange.head.minorVersion === 1;
+    client.out.text(replyText(reply, this.#engine.dateLine(), keepAlive, exchange.head.method !== 'HEAD'));
     client.out.flush();
     this.#finish();
     client.exchangeDone(keepAlive);

@@ -16,15 +16,12 @@ const SPACE = 0x20;
 
 /** Decides framing and persistence, records them in the exchange, and gives the head with its empty line. */
 export function responseHeadText(exchange: Exchange, head: ResponseHead, framing: BodyFraming): string {
-  const { client, engine, route } = exchange;
+  const { engine, route } = exchange;
   const request = exchange.head;
   exchange.status = head.status;
   exchange.upstreamFraming = framing;
   exchange.responseFraming = framingFor(request.minorVersion, framing);
-  const persistent = request.minorVersion === 1 ? !request.connectionClose : request.connectionKeepAlive;
-  // A response that overtakes its request ends the connection: the rest of the request has no place to go.
-  exchange.responseKeepAlive =
-    persistent && exchange.responseFraming !== 'close' && exchange.requestDone && !client.isEnding;
+  exchange.responseKeepAlive = exchange.responseFraming !== 'close' && mayPersist(exchange);
   const edits = route === null ? null : routeEdits(route.spec).response;
   const names = droppedNames(head, edits === null ? NO_EDITS : edits.drop);
   let text = statusLineAndFields(head, head.status === 204 ? NO_LENGTH_MASK : MASK, names);
@@ -57,6 +54,13 @@ export function switchingHeadText(head: ResponseHead): string {
   const upgrade = head.field('upgrade') ?? '';
   const fields = statusLineAndFields(head, NO_LENGTH_MASK, droppedNames(head, NO_EDITS));
   return `${fields}Connection: Upgrade\r\nUpgrade: ${upgrade}\r\n\r\n`;
+}
+
+/** Whether another request may follow on the client's connection. */
+export function mayPersist({ head, requestDone, client }: Exchange): boolean {
+  const wanted = head.minorVersion === 1 ? !head.connectionClose : head.connectionKeepAlive;
+  // A response that overtakes its request ends the connection: the rest of the request has no place to go.
+  return wanted && requestDone && !client.isEnding;
 }
 
 function framingFor(clientMinorVersion: number, framing: BodyFraming): BodyFraming {

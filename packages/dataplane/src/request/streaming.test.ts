@@ -4,7 +4,8 @@ import type { AddressInfo, Socket } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import { waitFor } from '@flotilla/shared/testing';
 import { bed, startProxy } from '../testing/http-bed.ts';
-import { OK_RESPONSE, RawPeer, rawClient, rawRequest } from '../testing/raw-tcp.ts';
+import { OK_RESPONSE, rawClient, rawRequest } from '../testing/raw-tcp.ts';
+import type { RawPeer } from '../testing/raw-tcp.ts';
 
 const H = 'Host: a\r\n';
 
@@ -52,7 +53,8 @@ describe('keep-alive and pipelining', () => {
     const { port } = await bed(() => OK_RESPONSE, { listener: { routes: [] } });
     const client = await rawClient(port);
     client.send(`GET / HTTP/1.1\r\n${H}\r\n`.repeat(1_000));
-    await client.until('1000 answers', (received) => received.split('HTTP/1.1 503').length === 1_001);
+    const got = await client.until('1000 answers', (received) => received.split('HTTP/1.1 503').length > 1_000);
+    expect(got.match(/no-route\r\n/g)).toHaveLength(1_000);
   });
 });
 
@@ -113,7 +115,7 @@ describe('bodies', () => {
     peer.send('8\r\ndata: 1\n\r\n');
     await client.contains('data: 1');
     peer.send('8\r\ndata: 2\n\r\n');
-    await client.contains('data: 2');
+    expect(await client.contains('data: 2')).not.toContain('0\r\n\r\n');
   });
 
   test('a client that does not read stops its backend, and gets everything once it reads', async () => {

@@ -10,7 +10,7 @@ import type { RoutingSnapshot } from '@flotilla/shared';
 import { createLogger } from '@flotilla/shared/runtime';
 import { buildTable, runtimesOf } from '../config/build-table.ts';
 import type { LiveTable } from '../config/build-table.ts';
-import { RuntimeRegistry } from '../config/runtime-registry.ts';
+import { privateCounts, RuntimeRegistry } from '../config/runtime-registry.ts';
 import type { Backend, ListenerTable } from '../config/table.ts';
 import { Http1Connection } from '../http1/connection.ts';
 import type { ListenerHandle } from '../listeners/connection.ts';
@@ -19,15 +19,13 @@ import type { DataplaneContext } from '../thread/context.ts';
 import { Timers } from '../thread/timers.ts';
 import { retireUpstream } from '../upstream/pool.ts';
 
-const INT32_BYTES = 4;
-
 export class InProcessProxy {
   readonly timers = new Timers();
   readonly stats = new StatsRecorder();
   readonly accessLines: string[] = [];
   readonly outliers: Backend[] = [];
   readonly connections = new Set<Http1Connection>();
-  readonly #registry = new RuntimeRegistry(new SharedArrayBuffer(BACKEND_SLOTS_MAX * INT32_BYTES), retireUpstream);
+  readonly #registry = new RuntimeRegistry(privateCounts(BACKEND_SLOTS_MAX), retireUpstream);
   readonly #listenerName: string;
   #table: LiveTable;
   #server: Server | null = null;
@@ -39,7 +37,8 @@ export class InProcessProxy {
   }
 
   get port(): number {
-    return (this.#server?.address() as AddressInfo).port;
+    if (this.#server === null) throw new Error('not listening');
+    return (this.#server.address() as AddressInfo).port;
   }
 
   backend(pool: string, id: string): Backend {

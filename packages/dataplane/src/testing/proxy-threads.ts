@@ -73,6 +73,7 @@ export function startProxyThreads(
   const count = options.count ?? 1;
   const memory: SharedMemory = {
     inFlight: new SharedArrayBuffer(BACKEND_SLOTS_MAX * INT32_BYTES),
+    inFlightByThread: new SharedArrayBuffer(count * BACKEND_SLOTS_MAX * INT32_BYTES),
     connections: new SharedArrayBuffer(count * INT32_BYTES),
   };
   const threads = Array.from({ length: count }, (_, threadId) => {

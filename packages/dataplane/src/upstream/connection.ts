@@ -54,7 +54,6 @@ export class UpstreamConnection implements UpstreamHandle {
     this.socket = socket;
     this.out = new SocketWriter(socket);
     this.#user = user;
-    socket.on('data', (chunk: Buffer) => this.#onData(chunk));
     socket.on('end', () => this.#onEnd());
     socket.on('error', () => this.#lost());
     socket.on('close', () => this.#lost());
@@ -71,6 +70,10 @@ export class UpstreamConnection implements UpstreamHandle {
 
   resumeReading(): void {
     this.socket.resume();
+  }
+
+  get #isTunnel(): boolean {
+    return this.#state === STATE.tunnel;
   }
 
   get isReused(): boolean {
@@ -142,17 +145,18 @@ export class UpstreamConnection implements UpstreamHandle {
     this.pool.closed(this, wasIdle);
   }
 
-  #onData(chunk: Buffer): void {
+  /** Called by whoever dialled; `buffer` is read into again afterwards. */
+  received(buffer: Buffer, length: number): void {
     switch (this.#state) {
       case STATE.head:
         this.#answered = true;
-        this.#readHead(chunk);
+        this.#readHead(buffer, length);
         break;
       case STATE.body:
-        this.#readBody(chunk, 0);
+        this.#readBody(buffer, 0, length);
         break;
       case STATE.tunnel:
-        this.#user?.tunnelBytes(chunk);
+        this.#user?.tunnelBytes(buffer, 0, length);
         return;
       case STATE.closed:
         return;
@@ -164,13 +168,13 @@ export class UpstreamConnection implements UpstreamHandle {
     this.#user?.responseFlush();
   }
 
-  #readHead(chunk: Buffer): void {
+  #readHead(chunk: Buffer, length: number): void {
     let at = 0;
-    while (at < chunk.length && this.#state === STATE.head) {
+    while (at < length && this.#state === STATE.head) {
       const head = (this.#head ??= takeResponseHead());
       const look = head.raw === '' ? FIRST_LOOK_BYTES : HEAD_MAX_BYTES;
       const before = head.raw.length;
-      const taken = Math.min(chunk.length - at, look);
+      const taken = Math.min(length - at, look);
       head.feed(chunk.toString('latin1', at, at + taken));
       const result = parseResponse(head);
       if (result === MORE) {
@@ -182,17 +186,18 @@ export class UpstreamConnection implements UpstreamHandle {
         return;
       }
       at += head.end - before;
-      this.#headDone(head, chunk, at);
+      this.#headDone(head);
+      if (this.#isTunnel && at < length) this.#user?.tunnelBytes(chunk, at, length);
       // Unless the connection was closed meanwhile, which gave the head back.
       if (this.#head === head) {
         this.#head = null;
         giveResponseHead(head);
       }
     }
-    if (this.#state === STATE.body && at <= chunk.length) this.#readBody(chunk, at);
+    if (this.#state === STATE.body) this.#readBody(chunk, at, length);
   }
 
-  #headDone(head: ResponseHead, chunk: Buffer, at: number): void {
+  #headDone(head: ResponseHead): void {
     const user = this.#user;
     if (user === null) return;
     if (head.status === 101) {
@@ -202,7 +207,6 @@ export class UpstreamConnection implements UpstreamHandle {
       }
       this.#state = STATE.tunnel;
       user.switchedProtocols(head);
-      if (at < chunk.length) this.#user?.tunnelBytes(chunk.subarray(at));
       return;
     }
     if (head.status < 200) {
@@ -220,21 +224,21 @@ export class UpstreamConnection implements UpstreamHandle {
     if (this.#framing === 'chunked') (this.#chunked ??= new ChunkedDecoder()).reset(raw);
   }
 
-  #readBody(chunk: Buffer, start: number): void {
+  #readBody(chunk: Buffer, start: number, length: number): void {
     const user = this.#user;
     if (user === null) return;
     let at = start;
     let trailers = '';
     let done = this.#framing === 'none';
     if (this.#framing === 'length') {
-      const taken = Math.min(this.#bodyLeft, chunk.length - at);
+      const taken = Math.min(this.#bodyLeft, length - at);
       this.#bodyLeft -= taken;
       if (taken > 0) user.bodyBytes(chunk, at, at + taken);
       at += taken;
       done = this.#bodyLeft === 0;
     } else if (this.#framing === 'chunked') {
       const decoder = this.#chunked as ChunkedDecoder;
-      at = decoder.decode(chunk, at, chunk.length, user);
+      at = decoder.decode(chunk, at, length, user);
       if (decoder.fault !== null) {
         this.#fail(FAULT.upstreamInvalid);
         return;
@@ -242,12 +246,12 @@ export class UpstreamConnection implements UpstreamHandle {
       done = decoder.done;
       trailers = decoder.trailers;
     } else if (this.#framing === 'close') {
-      if (chunk.length > at) user.bodyBytes(chunk, at, chunk.length);
+      if (length > at) user.bodyBytes(chunk, at, length);
       return;
     }
     if (!done) return;
     // Surplus bytes are not the next response.
-    if (at < chunk.length) this.#reusable = false;
+    if (at < length) this.#reusable = false;
     user.responseEnd(trailers);
   }
 

@@ -7,6 +7,18 @@ import { connect as connectTls, createSecureContext } from 'node:tls';
 import type { SecureContext } from 'node:tls';
 import type { CertificateSpec, UpstreamSpec } from '@flotilla/shared';
 
+/**
+ * What all plain sockets of the thread read into: a read allocates nothing. Whoever is given bytes of it uses them up, or copies
+ * them, before the call returns.
+ */
+const READ_BUFFER = Buffer.allocUnsafeSlow(65_536);
+
+export interface DialEvents {
+  /** After the handshake where there is one. */
+  connected(): void;
+  received(buffer: Buffer, length: number): void;
+}
+
 /** What it takes to reach backends of one pool; made once per configuration, not per connection. */
 export class Dialer {
   readonly spec: UpstreamSpec;
@@ -19,23 +31,27 @@ export class Dialer {
     this.#context = spec.tls === null ? null : secureContext(spec.tls, certificates);
   }
 
-  /** `onConnected` runs after the handshake where there is one. */
-  dial(host: string, port: number, onConnected: (socket: Socket) => void): Socket {
+  dial(host: string, port: number, events: DialEvents): Socket {
     const { tls } = this.spec;
     if (tls === null || this.#context === null) {
-      const socket = connectTcp({ host, port, noDelay: true, allowHalfOpen: true });
-      socket.once('connect', () => onConnected(socket));
+      const callback = (length: number) => {
+        events.received(READ_BUFFER, length);
+        return true;
+      };
+      const onread = { buffer: READ_BUFFER, callback };
+      const socket = connectTcp({ host, port, noDelay: true, allowHalfOpen: true, onread });
+      socket.once('connect', () => events.connected());
       return socket;
     }
-    return this.#dialTls(tls, this.#context, { host, port, onConnected });
+    return this.#dialTls(tls, this.#context, { host, port, events });
   }
 
   #dialTls(
     tls: NonNullable<UpstreamSpec['tls']>,
     secureContext: SecureContext,
-    target: { host: string; port: number; onConnected: (socket: Socket) => void },
+    target: { host: string; port: number; events: DialEvents },
   ): Socket {
-    const { host, port } = target;
+    const { host, port, events } = target;
     const servername = tls.serverName ?? (isIP(host) === 0 ? host : undefined);
     const socket = connectTls({
       host,
@@ -48,7 +64,8 @@ export class Dialer {
     });
     socket.setNoDelay(true);
     socket.on('session', (session: Buffer) => (this.#session = session));
-    socket.once('secureConnect', () => target.onConnected(socket));
+    socket.on('data', (chunk: Buffer) => events.received(chunk, chunk.length));
+    socket.once('secureConnect', () => events.connected());
     return socket;
   }
 }

@@ -40,6 +40,8 @@ describe('reuse', () => {
     await rawRequest(port, GET);
     const peer = await backend.peer();
     await waitFor('the idle connection to close', () => peer.ended || peer.closed);
+    await rawRequest(port, GET);
+    expect(backend.peers).toHaveLength(2);
   });
 
   test('a removed backend loses its idle connections at once, and busy ones after their answer', async () => {
@@ -95,10 +97,8 @@ describe('limits', () => {
     first.send(GET);
     await (await backend.peer()).contains('\r\n\r\n');
     const answers = await Promise.all([rawRequest(port, GET), rawRequest(port, GET)]);
-    expect(answers.map((answer) => answer.match(/X-Flotilla-Error: (\S+)/)?.[1]).sort()).toEqual([
-      'queue-full',
-      'queue-timeout',
-    ]);
+    for (const reason of ['queue-full', 'queue-timeout'])
+      expect(answers.join('')).toContain(`X-Flotilla-Error: ${reason}\r\n`);
     for (const answer of answers) expect(answer).toMatch(/^HTTP\/1\.1 503 /);
   });
 
@@ -201,7 +201,7 @@ describe('TLS to backends', () => {
     );
     const [key, cert] = [readFileSync(keyFile, 'utf8'), readFileSync(certFile, 'utf8')];
     rmSync(folder, { recursive: true });
-    const names: (string | false)[] = [];
+    const names: unknown[] = [];
     const server = createTlsServer({ key, cert, requestCert: true, rejectUnauthorized: false }, (socket) => {
       names.push(socket.servername);
       const identity = socket.getPeerCertificate().subject?.CN ?? 'nobody';

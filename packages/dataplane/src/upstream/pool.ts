@@ -132,11 +132,15 @@ export class UpstreamPool implements ConnectionOwner {
     const { host, port, runtime, timers } = this.#options;
     const spec = this.#spec;
     runtime.begin();
-    const socket = this.#dialer.dial(host, port, () => {
-      timeout.cancel();
-      if (runtime.suspectUntilMs !== 0) runtime.suspectUntilMs = 0;
-      if (spec.proxyProtocol !== 'none') connection.out.text(proxyHeader(spec.proxyProtocol, user.proxiedAddresses()));
-      connection.connected();
+    const socket = this.#dialer.dial(host, port, {
+      connected() {
+        timeout.cancel();
+        if (runtime.suspectUntilMs !== 0) runtime.suspectUntilMs = 0;
+        if (spec.proxyProtocol !== 'none')
+          connection.out.text(proxyHeader(spec.proxyProtocol, user.proxiedAddresses()));
+        connection.connected();
+      },
+      received: (buffer, length) => connection.received(buffer, length),
     });
     const timeout = timers.after(spec.connectTimeoutMs, () => connection.connectFailed(FAULT.connectTimeout));
     // Before the connection's own handlers: it would only know that the socket is lost.

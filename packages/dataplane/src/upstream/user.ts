@@ -56,7 +56,8 @@ export interface UpstreamUser extends BodySink {
   /** After each event that called any of the above: write what was collected. */
   responseFlush(): void;
   switchedProtocols(head: ResponseHead): void;
-  tunnelBytes(buffer: Buffer): void;
+  /** Valid only during the call, as all bytes from here. */
+  tunnelBytes(buffer: Buffer, start: number, end: number): void;
   tunnelEnd(): void;
   upstreamDrain(): void;
 }
