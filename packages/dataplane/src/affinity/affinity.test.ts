@@ -4,7 +4,7 @@ import type { AffinitySpec, BackendSpec } from '@flotilla/shared';
 import { applyDelta } from '../config/apply-delta.ts';
 import { buildTable } from '../config/build-table.ts';
 import type { LiveTable } from '../config/build-table.ts';
-import { RuntimeRegistry } from '../config/runtime-registry.ts';
+import { privateCounts, RuntimeRegistry } from '../config/runtime-registry.ts';
 import type { Backend } from '../config/table.ts';
 import { backendSpec, poolSpec, routingSnapshot } from '../testing/snapshots.ts';
 import { Affinity } from './affinity.ts';
@@ -24,7 +24,7 @@ class Site {
     this.#spec = { type: 'cookie', name: 'LB', ttlMs: HOUR_MS, strict: false, ...spec };
     const backends = ids.map((id, slot) => backendSpec(id, { slot }));
     const inputs = { nowMs: () => this.nowMs, logNowMs: () => this.logNowMs, random: () => 0 };
-    const registry = new RuntimeRegistry(new SharedArrayBuffer(64));
+    const registry = new RuntimeRegistry(privateCounts(16));
     const pools = [poolSpec('app', { backends, affinity: this.#spec })];
     this.table = buildTable(routingSnapshot({ pools }), registry, inputs);
     this.affinity = new Affinity({ nowMs: () => this.nowMs, logNowMs: () => this.logNowMs });

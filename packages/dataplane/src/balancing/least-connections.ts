@@ -3,40 +3,54 @@
  * by weight. The load comes from memory shared by all threads of the node: a local algorithm, not the same on every node.
  */
 import type { Chooser, LoadOf } from './chooser.ts';
-import { smoothTurn } from './smooth-round-robin.ts';
 
 export function leastConnections(weights: readonly number[], loadOf: LoadOf, random: () => number): Chooser {
-  const credit = weights.map((weight) => Math.floor(random() * weight));
+  const credit = Float64Array.from(weights, (weight) => Math.floor(random() * weight));
   const loads = new Float64Array(weights.length);
+
+  /** One turn of smooth round-robin among those that stand as well as `best`. */
+  function turn(best: number): number {
+    const bestLoad = loads[best] as number;
+    const bestWeight = weights[best] as number;
+    let chosen = -1;
+    let chosenCredit = -Infinity;
+    let total = 0;
+    for (let index = best; index < loads.length; index++) {
+      const weight = weights[index] as number;
+      if ((loads[index] as number) * bestWeight !== bestLoad * weight) continue;
+      const mine = (credit[index] as number) + weight;
+      credit[index] = mine;
+      total += weight;
+      if (mine > chosenCredit) {
+        chosen = index;
+        chosenCredit = mine;
+      }
+    }
+    credit[chosen] = chosenCredit - total;
+    return chosen;
+  }
+
   return {
     choose(_keyHash, skip) {
       let best = -1;
+      let bestLoad = 0;
+      let bestWeight = 1;
       let equals = 0;
-      for (let index = 0; index < weights.length; index++) {
-        if (skip?.(index)) continue;
-        const load = loadOf(index);
+      for (let index = 0; index < loads.length; index++) {
+        const load = skip?.(index) === true ? Infinity : loadOf(index);
         loads[index] = load;
-        if (best < 0) {
-          best = index;
-          equals = 1;
-          continue;
-        }
+        if (load === Infinity) continue;
+        const weight = weights[index] as number;
         // load / weight compared without dividing: exact in integers.
-        const difference = load * (weights[best] as number) - (loads[best] as number) * (weights[index] as number);
-        if (difference < 0) {
+        const difference = load * bestWeight - bestLoad * weight;
+        if (best < 0 || difference < 0) {
           best = index;
+          bestLoad = load;
+          bestWeight = weight;
           equals = 1;
         } else if (difference === 0) equals++;
       }
-      if (equals <= 1) return best;
-      const bestLoad = loads[best] as number;
-      const bestWeight = weights[best] as number;
-      return smoothTurn(
-        weights,
-        credit,
-        (index) =>
-          skip?.(index) === true || (loads[index] as number) * bestWeight !== bestLoad * (weights[index] as number),
-      );
+      return equals <= 1 ? best : turn(best);
     },
   };
 }

@@ -2,13 +2,13 @@
  * Maglev hashing (Eisenbud et al., NSDI 2016, §3.4): a table of backends filled by each one's own permutation, in turns by weight.
  *
  * A pick is one table read. Sharing is nearly perfect; a change of the candidates moves few keys besides the necessary ones.
- * The table has at least a hundred places per candidate, so that shares are within a percent.
+ * The table has at least a hundred places per candidate (up to 6,553 of them), so that shares are within a percent.
  */
 import type { Chooser } from './chooser.ts';
 import { hash32 } from './hash.ts';
 
-/** Primes. Few steps, because a change of the size moves every key. */
-const TABLE_SIZES = [16_381, 65_537, 655_373, 6_553_621] as const;
+/** Primes. Few steps, because a change of the size moves every key; no more, because a larger table is no longer quick to fill. */
+const TABLE_SIZES = [16_381, 65_537, 655_373] as const;
 const PLACES_PER_CANDIDATE = 100;
 const OFFSET_SEED = 0x4d41474c;
 const STEP_SEED = 0x45562121;
@@ -39,20 +39,24 @@ function tableSize(count: number): number {
 
 function fill(ids: readonly string[], weights: readonly number[], size: number): Int32Array {
   const table = new Int32Array(size).fill(-1);
-  const position = Float64Array.from(ids, (id) => hash32(id, OFFSET_SEED) % size);
-  const step = Float64Array.from(ids, (id) => (hash32(id, STEP_SEED) % (size - 1)) + 1);
+  const position = Int32Array.from(ids, (id) => hash32(id, OFFSET_SEED) % size);
+  const step = Int32Array.from(ids, (id) => (hash32(id, STEP_SEED) % (size - 1)) + 1);
   const heaviest = Math.max(...weights);
   // Each round a candidate gains its weight and takes a place for every `heaviest` gained: in turns, by weight.
-  const credit = new Float64Array(ids.length);
+  const credit = new Int32Array(ids.length);
   for (let filled = 0; ; ) {
     for (let index = 0; index < ids.length; index++) {
       credit[index] = (credit[index] as number) + (weights[index] as number);
       if ((credit[index] as number) < heaviest) continue;
       credit[index] = (credit[index] as number) - heaviest;
+      const stride = step[index] as number;
       let place = position[index] as number;
-      while ((table[place] as number) >= 0) place = (place + (step[index] as number)) % size;
+      while ((table[place] as number) >= 0) {
+        place += stride;
+        if (place >= size) place -= size;
+      }
       table[place] = index;
-      position[index] = (place + (step[index] as number)) % size;
+      position[index] = place;
       if (++filled === size) return table;
     }
   }

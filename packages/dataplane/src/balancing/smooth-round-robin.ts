@@ -42,12 +42,12 @@ export function smoothRoundRobin(weights: readonly number[], random: () => numbe
 }
 
 function flat(weights: readonly number[], random: () => number): Chooser {
-  const credit = weights.map((weight) => Math.floor(random() * weight));
+  const credit = Float64Array.from(weights, (weight) => Math.floor(random() * weight));
   return { choose: (_keyHash, skip) => smoothTurn(weights, credit, skip) };
 }
 
 /** One turn over the unskipped; `credit` is the state, one number per candidate. */
-export function smoothTurn(weights: readonly number[], credit: number[], skip: Skip | null): number {
+function smoothTurn(weights: readonly number[], credit: Float64Array, skip: Skip | null): number {
   let best = -1;
   let bestCredit = -Infinity;
   let total = 0;

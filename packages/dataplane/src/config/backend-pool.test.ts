@@ -7,7 +7,7 @@ import { backendSpec, poolSpec, routingSnapshot } from '../testing/snapshots.ts'
 import { applyDelta } from './apply-delta.ts';
 import { buildTable } from './build-table.ts';
 import type { LiveTable } from './build-table.ts';
-import { RuntimeRegistry } from './runtime-registry.ts';
+import { privateCounts, RuntimeRegistry } from './runtime-registry.ts';
 import type { Backend, PickContext } from './table.ts';
 
 const clock = { nowMs: 0, logNowMs: 0 };
@@ -18,7 +18,7 @@ function tableOf(backends: readonly BackendSpec[], spec: Partial<PoolSpec> = {})
   clock.logNowMs = 0;
   const numbered = backends.map((backend, slot) => ({ ...backend, slot }));
   const snapshot = routingSnapshot({ pools: [poolSpec('app', { ...spec, backends: numbered })] });
-  return buildTable(snapshot, new RuntimeRegistry(new SharedArrayBuffer(4 * 1_024)), inputs);
+  return buildTable(snapshot, new RuntimeRegistry(privateCounts(1_024)), inputs);
 }
 
 function context(tried: Backend[] = [], clientIp = '10.0.0.1'): PickContext {
@@ -162,7 +162,7 @@ describe('a delta', () => {
 describe('runtimes', () => {
   test('survive a table swap, and are retired with their backend', () => {
     const retired: string[] = [];
-    const registry = new RuntimeRegistry(new SharedArrayBuffer(64), (runtime) => retired.push(runtime.key));
+    const registry = new RuntimeRegistry(privateCounts(1_024), (runtime) => retired.push(runtime.key));
     const [a, b] = [backendSpec('a', { slot: 1 }), backendSpec('b', { slot: 2 })];
     const runtime = registry.get('app', a);
     registry.get('app', b);
@@ -175,7 +175,7 @@ describe('runtimes', () => {
   });
 
   test('latency: a peak counts at once and fades', () => {
-    const runtime = new RuntimeRegistry(new SharedArrayBuffer(64)).get('app', backendSpec('a'));
+    const runtime = new RuntimeRegistry(privateCounts(1_024)).get('app', backendSpec('a'));
     runtime.observeLatency(10, 1_000);
     runtime.observeLatency(100, 1_010);
     expect(runtime.latencyMs(1_010)).toBe(100);

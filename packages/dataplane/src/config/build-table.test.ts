@@ -6,13 +6,13 @@ import { backendSpec, listenerSpec, poolSpec, routeTo, routingSnapshot } from '.
 import { seededRandom } from '../testing/random.ts';
 import { buildTable } from './build-table.ts';
 import type { LiveTable } from './build-table.ts';
-import { RuntimeRegistry } from './runtime-registry.ts';
+import { privateCounts, RuntimeRegistry } from './runtime-registry.ts';
 import type { ListenerTable } from './table.ts';
 
 const inputs = { nowMs: () => 0, logNowMs: () => 0, random: seededRandom(1) };
 
 function build(snapshot: Parameters<typeof routingSnapshot>[0]): LiveTable {
-  return buildTable(routingSnapshot(snapshot), new RuntimeRegistry(new SharedArrayBuffer(4 * 65_536)), inputs);
+  return buildTable(routingSnapshot(snapshot), new RuntimeRegistry(privateCounts(65_536)), inputs);
 }
 
 function listenerOf(routes: readonly RouteSpec[]): ListenerTable {

@@ -4,7 +4,8 @@
  * In-flight counts live in memory shared by all proxy threads of the node, so that least-connections and limits are true
  * for the node, not for one thread. One registry per proxy thread.
  */
-import type { BackendSpec } from '@flotilla/shared';
+import { BACKEND_SLOTS_MAX } from '@flotilla/shared';
+import type { BackendSpec, SharedMemory } from '@flotilla/shared';
 import type { BackendRuntime } from './table.ts';
 
 /** Time constant of the latency average: what is older weighs less than 1/e. */
@@ -17,15 +18,40 @@ export interface PoolMark {
   locallyDownCount: number;
 }
 
+export interface InFlightCounts {
+  /** Int32 per slot, all threads together. */
+  readonly inFlight: Int32Array;
+  /** Int32 per slot, this thread alone. */
+  readonly own: Int32Array;
+}
+
+/** The counts of a proxy thread of a node. */
+export function sharedCounts(memory: SharedMemory, threadId: number): InFlightCounts {
+  const rowBytes = BACKEND_SLOTS_MAX * Int32Array.BYTES_PER_ELEMENT;
+  const own =
+    memory.inFlightByThread === undefined
+      ? new Int32Array(BACKEND_SLOTS_MAX)
+      : new Int32Array(memory.inFlightByThread, threadId * rowBytes, BACKEND_SLOTS_MAX);
+  return { inFlight: new Int32Array(memory.inFlight), own };
+}
+
+/** Counts of nobody else, for tables that serve no traffic and for tests. */
+export function privateCounts(slotCount: number): InFlightCounts {
+  return { inFlight: new Int32Array(slotCount), own: new Int32Array(slotCount) };
+}
+
 export class RuntimeRegistry {
   readonly #inFlight: Int32Array;
+  /** This thread's part of it; see SharedMemory. */
+  readonly #own: Int32Array;
   readonly #runtimes = new Map<string, SharedRuntime>();
   readonly #marks = new Map<string, PoolMark>();
   readonly #retire: (runtime: BackendRuntime) => void;
 
   /** `retire` is told of every runtime whose backend left the table, to let go of its pooled connections. */
-  constructor(inFlight: SharedArrayBuffer, retire: (runtime: BackendRuntime) => void = () => {}) {
-    this.#inFlight = new Int32Array(inFlight);
+  constructor(counts: InFlightCounts, retire: (runtime: BackendRuntime) => void = () => {}) {
+    this.#inFlight = counts.inFlight;
+    this.#own = counts.own;
     this.#retire = retire;
   }
 
@@ -33,7 +59,12 @@ export class RuntimeRegistry {
     const key = `${pool}/${spec.id}/${spec.host}:${spec.port}#${spec.slot}`;
     let runtime = this.#runtimes.get(key);
     if (runtime === undefined) {
-      runtime = new SharedRuntime(key, { counts: this.#inFlight, slot: spec.slot, mark: this.mark(pool) });
+      runtime = new SharedRuntime(key, {
+        counts: this.#inFlight,
+        own: this.#own,
+        slot: spec.slot,
+        mark: this.mark(pool),
+      });
       this.#runtimes.set(key, runtime);
     }
     return runtime;
@@ -66,6 +97,7 @@ export class RuntimeRegistry {
 
 interface Place {
   readonly counts: Int32Array;
+  readonly own: Int32Array;
   readonly slot: number;
   readonly mark: PoolMark;
 }
@@ -75,6 +107,7 @@ class SharedRuntime implements BackendRuntime {
   upstream: unknown = null;
   consecutiveErrors = 0;
   readonly #counts: Int32Array;
+  readonly #own: Int32Array;
   readonly #slot: number;
   readonly #mark: PoolMark;
   #suspectUntilMs = 0;
@@ -85,6 +118,7 @@ class SharedRuntime implements BackendRuntime {
   constructor(key: string, place: Place) {
     this.key = key;
     this.#counts = place.counts;
+    this.#own = place.own;
     this.#slot = place.slot;
     this.#mark = place.mark;
   }
@@ -112,12 +146,15 @@ class SharedRuntime implements BackendRuntime {
     return this.#counts[this.#slot] as number;
   }
 
+  // Own row first when adding and last when taking away: should the thread die between, a count is lost, never left over.
   begin(): void {
+    this.#own[this.#slot] = (this.#own[this.#slot] as number) + 1;
     Atomics.add(this.#counts, this.#slot, 1);
   }
 
   end(): void {
     Atomics.sub(this.#counts, this.#slot, 1);
+    this.#own[this.#slot] = (this.#own[this.#slot] as number) - 1;
   }
 
   observeLatency(latencyMs: number, nowMs: number): void {

@@ -106,7 +106,6 @@ export class ListenerSet {
     this.#bound.delete(name);
     this.#states.delete(name);
     listener.stopAccepting();
-    this.#report({ name, port: listener.port, bound: false, error: '' });
     if (listener.connectionCount === 0) return;
     this.#leaving.add(listener);
     const { timers } = this.#environment.context;

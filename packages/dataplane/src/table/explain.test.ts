@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import type { Algorithm, PoolSpec, RoutingSnapshot } from '@flotilla/shared';
 import { encodeCookie } from '../affinity/cookie.ts';
 import { buildTable } from '../config/build-table.ts';
-import { RuntimeRegistry } from '../config/runtime-registry.ts';
+import { privateCounts, RuntimeRegistry } from '../config/runtime-registry.ts';
 import { backendSpec, listenerSpec, poolSpec, routeTo, routingSnapshot } from '../testing/snapshots.ts';
 import { explain } from './explain.ts';
 import type { ExplainRequest } from './explain.ts';
@@ -61,7 +61,7 @@ describe.each(['rendezvous', 'maglev'] as Algorithm[])('%s', (algorithm) => {
   test('names the backend that the proxy threads choose', () => {
     const snapshot = snapshotWith({ algorithm, hash: { on: 'query', name: 'user' } });
     const inputs = { nowMs: () => 0, logNowMs: () => 0, random: () => 0 };
-    const table = buildTable(snapshot, new RuntimeRegistry(new SharedArrayBuffer(64)), inputs);
+    const table = buildTable(snapshot, new RuntimeRegistry(privateCounts(16)), inputs);
     fc.assert(
       fc.property(fc.string({ unit: fc.constantFrom('a', 'b', 'c', '1') }), (user) => {
         const query = `user=${user}`;

@@ -11,7 +11,7 @@ import { cookieValue, hashKey } from '../balancing/hash-key.ts';
 import { buildTable } from '../config/build-table.ts';
 import { isHashing, refusal } from '../config/pick-plan.ts';
 import type { BackendPool } from '../config/backend-pool.ts';
-import { RuntimeRegistry } from '../config/runtime-registry.ts';
+import { privateCounts, RuntimeRegistry } from '../config/runtime-registry.ts';
 import type { PickContext, RouteTable } from '../config/table.ts';
 
 export interface ExplainRequest {
@@ -64,14 +64,12 @@ export interface Explanation {
   readonly pools: readonly PoolExplanation[];
 }
 
-const SLOT_BYTES = 4;
-
 /** null: there is no such listener. */
 export function explain(snapshot: RoutingSnapshot, request: ExplainRequest): Explanation | null {
   const listeners = snapshot.listeners.filter((listener) => listener.name === request.listener);
   const inputs = { nowMs: () => 0, logNowMs: () => snapshot.logTimeMs, random: () => 0 };
   const slots = snapshot.pools.flatMap((pool) => pool.backends.map((backend) => backend.slot + 1));
-  const registry = new RuntimeRegistry(new SharedArrayBuffer(SLOT_BYTES * slots.reduce((a, b) => Math.max(a, b), 1)));
+  const registry = new RuntimeRegistry(privateCounts(slots.reduce((a, b) => Math.max(a, b), 1)));
   const table = buildTable({ ...snapshot, listeners }, registry, inputs);
   const listener = table.listeners.get(request.listener);
   if (listener === undefined) return null;

@@ -6,7 +6,7 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { BackendDelta, ControlToProxy, ProxyThreadData, SupervisorToProxy } from '@flotilla/shared';
 import { createLogger } from '@flotilla/shared/runtime';
-import { RuntimeRegistry } from '../config/runtime-registry.ts';
+import { RuntimeRegistry, sharedCounts } from '../config/runtime-registry.ts';
 import type { Backend } from '../config/table.ts';
 import { Admission } from '../listeners/admission.ts';
 import { OUTLIER_REPORT_MS, REBIND_MS } from '../listeners/limits.ts';
@@ -49,7 +49,11 @@ class ProxyThread {
     this.#link = new ControlLink(this.#timers, (message) => this.#guarded(() => this.#fromControl(message)));
     const clock = new LogClock(() => performance.now());
     const inputs = { nowMs: () => this.#timers.nowMs, logNowMs: () => clock.nowMs(), random: Math.random };
-    this.#routing = new Routing(new RuntimeRegistry(data.memory.inFlight, retireUpstream), inputs, clock);
+    this.#routing = new Routing(
+      new RuntimeRegistry(sharedCounts(data.memory, data.threadId), retireUpstream),
+      inputs,
+      clock,
+    );
     const context = this.#context();
     this.#listeners = new ListenerSet(
       {

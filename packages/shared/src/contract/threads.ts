@@ -14,6 +14,11 @@ export const BACKEND_SLOTS_MAX = 65_536;
 export interface SharedMemory {
   /** Int32 per backend slot: requests and tunnels in flight to it from this node, all proxy threads together. */
   readonly inFlight: SharedArrayBuffer;
+  /**
+   * What each proxy thread has added to `inFlight`: a row of BACKEND_SLOTS_MAX Int32 per thread, written by that thread only.
+   * When a thread dies, the supervisor takes its row out of `inFlight` and clears it.
+   */
+  readonly inFlightByThread?: SharedArrayBuffer;
   /** Int32 per proxy thread: open client connections. */
   readonly connections: SharedArrayBuffer;
 }
