@@ -156,12 +156,10 @@ await bootstrapOrExit();
 
 const startedMs = Date.now();
 const scratch = mkdtempSync(join(tmpdir(), 'flotilla-test-'));
+// On exit, because an interrupted run ends there.
+process.once('exit', () => rmSync(scratch, { recursive: true, force: true }));
 const results = [];
-try {
-  for (const step of chosen) results.push(await runStep(step, options.rest, scratch));
-} finally {
-  rmSync(scratch, { recursive: true, force: true });
-}
+for (const step of chosen) results.push(await runStep(step, options.rest, scratch));
 
 const sum = (field) => results.reduce((total, result) => total + result[field], 0);
 console.log('');
