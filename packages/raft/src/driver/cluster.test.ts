@@ -118,6 +118,19 @@ test('leadership is handed over, also by a leader that stops', async () => {
   await c.leader();
 });
 
+test('a command of ten megabytes through a follower costs no leader its office', async () => {
+  const c = await start();
+  const leader = await c.leader();
+  const follower = await c.follower();
+  const { term } = leader.node.status();
+  const big = 'x'.repeat(10_000_000);
+  await follower.node.propose(bytes(big), { timeoutMs: 10_000 });
+  await c.converged();
+  expect(c.running.map(({ machine }) => machine.commands.at(-1)?.length)).toEqual([big.length, big.length, big.length]);
+  expect(leader.node.status()).toMatchObject({ role: 'leader', term });
+  await expect(leader.node.propose(Buffer.alloc(20_000_000))).rejects.toMatchObject({ code: 'TOO_LARGE' });
+});
+
 test('a member is added as a learner and removed', async () => {
   const c = await start();
   const leader = await c.leader();

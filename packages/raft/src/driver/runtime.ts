@@ -369,7 +369,6 @@ export class Runtime {
 
   #restored(meta: SnapshotMeta): void {
     this.#logger.info({ index: meta.index }, 'state replaced by a snapshot');
-    this.#confs.set(meta.index, meta.conf);
     this.snapshots.installed(meta.index);
     this.proposals.skippedTo(meta.term);
   }
