@@ -159,8 +159,8 @@ export class Session {
     if (changes.drains.includes(this.host.nodeId)) this.#followOwnDrain();
     if (changes.drains.length + changes.members.length + changes.isolated.length + changes.verdicts.length > 0)
       this.duties.run();
-    // A backend that came back into the configuration starts without observations.
-    if (changes.config) this.observer.repeatAll();
+    // A backend that came back into the configuration starts without observations, and so does a node that was cut off.
+    if (changes.config || changes.forgotten.includes(this.host.nodeId)) this.observer.repeatAll();
   }
 
   #openFeed(): void {

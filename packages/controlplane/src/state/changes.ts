@@ -8,6 +8,7 @@ export class ChangeSet {
   readonly members = new Set<string>();
   readonly drains = new Set<string>();
   readonly isolated = new Set<string>();
+  readonly forgotten = new Set<string>();
   readonly #backends = new Map<string, BackendKey>();
   readonly #verdicts: VerdictChange[] = [];
 
@@ -29,6 +30,7 @@ export class ChangeSet {
       members: [...this.members],
       drains: [...this.drains],
       isolated: [...this.isolated],
+      forgotten: [...this.forgotten],
     };
   }
 }

@@ -97,7 +97,7 @@ describe('a verdict by quorum', () => {
 });
 
 describe('whose observations count', () => {
-  it('not those of the dead', () => {
+  it('not those of the dead, which expire', () => {
     const log = allUp(cluster());
     log.observe('n1', false, 'api/b1');
     log.run({ type: 'member.liveness', items: [{ id: 'n2', alive: false }] });
@@ -110,15 +110,28 @@ describe('whose observations count', () => {
     expect(log.verdict('api/b1')).toBe('up');
   });
 
-  it('not those of the silent, who are heard again when they speak', () => {
+  it('not those of the silent, who are told to say everything again', () => {
     const log = allUp(cluster());
     log.observe('n1', false, 'api/b1');
     live(log, 20_000, 'n1');
     // n2 and n3 said nothing for longer than 15 s: n1 decides alone.
     expect(log.verdict('api/b1')).toBe('down');
-    log.observe('n2', true);
-    log.observe('n3', true);
+    expect(log.applied.flatMap(({ changes }) => changes.forgotten)).toEqual(['n2', 'n3']);
+    // A heartbeat alone does not bring back what they said before.
+    for (const node of ['n2', 'n3']) log.observe(node, true);
+    expect(log.verdict('api/b1')).toBe('down');
+    for (const node of ['n2', 'n3']) log.observe(node, true, ...ALL);
     expect(log.verdict('api/b1')).toBe('up');
+  });
+
+  it('those of everybody after a time when nobody could be heard', () => {
+    const log = allUp(cluster());
+    log.leap(3_600_000);
+    // Whoever speaks first does not decide alone.
+    log.observe('n1', false, ...ALL);
+    expect(log.verdict('api/b1')).toBe('up');
+    live(log, 20_000, 'n1');
+    expect(log.verdict('api/b1')).toBe('down');
   });
 
   it('not those of a node that is being drained', () => {

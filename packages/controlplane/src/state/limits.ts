@@ -12,6 +12,8 @@ export const MEMBERS_MAX_COUNT = 64;
 
 /** An observer that sent nothing for this long, in log time, has no vote. Three probe intervals of the default. */
 export const OBSERVER_FRESH_MS = 15_000;
+/** After a longer time without a tick (no leader, no quorum, all nodes off) nobody's silence counts: nothing could be heard. */
+export const TICK_GAP_MS = 5_000;
 /** An observer is suspect only where at least so many backends contradict it. */
 export const ISOLATION_MIN_COUNT = 2;
 

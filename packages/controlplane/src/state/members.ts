@@ -11,7 +11,7 @@ import type {
 import { type Context, ok, refuse } from './context.ts';
 import { recordAudit } from './journal.ts';
 import { DRAIN_DEADLINE_DEFAULT_MS, MEMBERS_MAX_COUNT } from './limits.ts';
-import { forgetObserver, hear, incarnationOf } from './observing.ts';
+import { dropObservations, forgetObserver, hear, incarnationOf } from './observing.ts';
 import type { CommandResult } from './result.ts';
 import type { DrainPhase, DrainRow, MemberRow } from './rows.ts';
 import type { ReadonlyState } from './state.ts';
@@ -69,6 +69,7 @@ export function applyLiveness(context: Context, command: MemberLiveness): Comman
     const row = state.members.get(id);
     if (row === undefined || row.alive === alive) continue;
     state.members.set(id, { ...row, alive, aliveSinceMs: timeMs });
+    if (!alive) dropObservations(context, id);
     context.changes.members.add(id);
     changed = true;
   }

@@ -65,15 +65,24 @@ function replaceRow(state: State, key: string, before: ObservationsRow, after: O
   countRow(state, after, 1);
 }
 
-/** Everything that an observer, or a former incarnation of it, said is forgotten. */
-export function forgetObserver(context: Context, node: string): void {
-  const { state } = context;
+/**
+ * What a node said expires when it dies or falls silent: it may come back with nothing of it true any more. It is told, so
+ * that one that was only cut off says everything again.
+ */
+export function dropObservations(context: Context, node: string): void {
+  const { state, changes } = context;
   for (const key of state.observations.sortedKeys()) {
     const row = state.observations.get(key) ?? [];
-    if (!row.some((one) => one.node === node)) continue;
     const rest = row.filter((one) => one.node !== node);
-    replaceRow(state, key, row, rest);
+    if (rest.length < row.length) replaceRow(state, key, row, rest);
   }
+  changes.forgotten.add(node);
+}
+
+/** The observer itself is gone, or is another one now. */
+export function forgetObserver(context: Context, node: string): void {
+  const { state } = context;
+  dropObservations(context, node);
   state.observers.delete(node);
   state.derived.disputed.delete(node);
   state.derived.observed.delete(node);

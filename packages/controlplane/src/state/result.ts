@@ -52,4 +52,6 @@ export interface Changes {
   drains: string[];
   /** Nodes that were declared isolated, or no longer are. */
   isolated: string[];
+  /** Nodes whose observations were dropped: each must say again all that it knows. */
+  forgotten: string[];
 }

@@ -29,6 +29,8 @@ export interface Meta {
   logTimeMs: number;
   /** Index of the last configuration change; 0: none yet. */
   revision: number;
+  /** Log time of the last tick. */
+  tickMs: number;
   /** Where the search for a free backend slot goes on, so that a slot is not reused at once. */
   slotCursor: number;
   affinityKey: string;
@@ -93,7 +95,7 @@ export type ReadonlyState = { readonly meta: Readonly<Meta> } & {
 
 export function emptyState(): State {
   return {
-    meta: { index: 0, logTimeMs: 0, revision: 0, slotCursor: 0, affinityKey: '' },
+    meta: { index: 0, logTimeMs: 0, revision: 0, tickMs: 0, slotCursor: 0, affinityKey: '' },
     derived: emptyDerived(),
     listeners: new Table('listeners'),
     pools: new Table('pools'),
