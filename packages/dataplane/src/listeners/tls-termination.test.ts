@@ -1,10 +1,11 @@
 /** TLS termination on real proxy threads: SNI, replacement, resumption across threads, client certificates, versions. */
 import { once } from 'node:events';
+import { connect as connectPlain } from 'node:net';
 import { connect } from 'node:tls';
 import type { ConnectionOptions, TLSSocket } from 'node:tls';
 import { X509Certificate } from 'node:crypto';
 import { freePorts, waitFor } from '@flotilla/shared/testing';
-import type { CertificateSpec, ListenerTls, RoutingSnapshot } from '@flotilla/shared';
+import type { CertificateSpec, ListenerSpec, ListenerTls, RoutingSnapshot } from '@flotilla/shared';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { TestAuthority } from '../testing/certificates.ts';
 import { startHttpBackend } from '../testing/http-backend.ts';
@@ -34,7 +35,7 @@ interface Setup {
   readonly snapshot: RoutingSnapshot;
 }
 
-async function start(tls: Partial<ListenerTls> = {}, count = 1): Promise<Setup> {
+async function start(tls: Partial<ListenerTls> = {}, count = 1, listener: Partial<ListenerSpec> = {}): Promise<Setup> {
   const threads = startProxyThreads({ count });
   cleanups.push(() => threads.close());
   const backend = await startHttpBackend('app', (request, response) => {
@@ -52,7 +53,9 @@ async function start(tls: Partial<ListenerTls> = {}, count = 1): Promise<Setup> 
   };
   const snapshot = routingSnapshot({
     certificates,
-    listeners: [listenerSpec('secure', { port, protocol: 'https', tls: settings, routes: [routeTo('app')] })],
+    listeners: [
+      listenerSpec('secure', { port, protocol: 'https', tls: settings, routes: [routeTo('app')], ...listener }),
+    ],
     pools: [poolSpec('app', { backends: [backendSpec('b1', { port: backend.port })] })],
   });
   await threads.follow(snapshot);
@@ -162,7 +165,6 @@ describe('client certificates', () => {
 
 test('what is no TLS is closed and counted', async () => {
   const { threads, port } = await start();
-  const { connect: connectPlain } = await import('node:net');
   const socket = connectPlain(port, '127.0.0.1');
   socket.on('error', () => {});
   socket.resume();
@@ -173,4 +175,17 @@ test('what is no TLS is closed and counted', async () => {
     return found.length > 0 ? found : null;
   });
   expect(errors).toEqual([['secure', 'tls-handshake', 1]]);
+});
+
+test('a PROXY header before the handshake names the client, also in one piece with the first record', async () => {
+  const { port } = await start({}, 1, { proxyProtocol: { accept: true, trusted: ['127.0.0.1'] } });
+  const plain = connectPlain(port, '127.0.0.1');
+  await once(plain, 'connect');
+  plain.cork();
+  plain.write('PROXY TCP4 192.0.2.9 198.51.100.2 1000 443\r\n');
+  const socket = connect({ socket: plain, ca: authority.certPem, servername: 'one.example.com' });
+  cleanups.push(() => socket.destroy());
+  process.nextTick(() => plain.uncork());
+  await once(socket, 'secureConnect');
+  expect(await get(socket)).toContain('"x-forwarded-for":"192.0.2.9"');
 });

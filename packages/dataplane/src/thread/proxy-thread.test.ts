@@ -124,6 +124,33 @@ describe('following', () => {
     expect(thread.of('listener')[0]).toMatchObject({ name: 'raw', bound: true });
   });
 
+  test('what this node cannot reach is passed over until it can', async () => {
+    const threads = proxy();
+    const [port = 0] = await freePorts(1);
+    await threads.follow(tcpSnapshot(port, [await backend('one'), await backend('two')]));
+    const thread = threads.threads[0]!;
+    const names = async () => new Set(await Promise.all(Array.from({ length: 8 }, () => greeting(port))));
+    thread.send({ type: 'overlay', down: [{ pool: 'app', id: 'b1' }] });
+    expect(await names()).toEqual(new Set(['two']));
+    thread.send({ type: 'overlay', down: [] });
+    await waitFor('both again', async () => (await names()).size === 2);
+  });
+
+  test('errors in a row are proposed as an outlier, once', async () => {
+    const threads = proxy();
+    const [port = 0, closed = 0] = await freePorts(2);
+    const snapshot = tcpSnapshot(port, [closed]);
+    const outlier = { consecutiveErrors: 3, baseEjectionMs: 30_000, maxEjectedRatio: 0.5 };
+    await threads.follow({ ...snapshot, pools: snapshot.pools.map((pool) => ({ ...pool, outlier })) });
+    const thread = threads.threads[0]!;
+    for (let attempt = 0; attempt < 5; attempt++) {
+      const socket = connect(port, '127.0.0.1').resume();
+      await once(socket, 'close');
+    }
+    await waitFor('five failures', async () => (await thread.stats()).errors[0]?.[2] === 5);
+    expect(thread.of('outlier')).toEqual([{ type: 'outlier', pool: 'app', backend: 'b1', consecutiveErrors: 3 }]);
+  });
+
   test('a message that makes no sense changes nothing', async () => {
     const threads = proxy();
     const [port = 0] = await freePorts(1);
