@@ -37,7 +37,8 @@ export function startTransfer(
   };
   finishTransfer(s, leading);
   const progress = leading.progress.get(to);
-  if (!leading.transfer.asked && progress !== undefined) sendAppend(s, to, progress, 'entries');
+  // What was sent may be lost: find out now, not at the next heartbeat.
+  if (!leading.transfer.asked && progress !== undefined) sendAppend(s, to, progress, 'probe');
 }
 
 /** Once the target has everything, it may campaign. */
