@@ -13,12 +13,12 @@ import type { Backend, PickContext } from './table.ts';
 const clock = { nowMs: 0, logNowMs: 0 };
 const inputs = { nowMs: () => clock.nowMs, logNowMs: () => clock.logNowMs, random: seededRandom(3) };
 
-function tableOf(backends: readonly BackendSpec[], spec: Partial<PoolSpec> = {}): LiveTable {
+function tableOf(backends: readonly BackendSpec[], spec: Partial<PoolSpec> = {}, zone = ''): LiveTable {
   clock.nowMs = 0;
   clock.logNowMs = 0;
   const numbered = backends.map((backend, slot) => ({ ...backend, slot }));
   const snapshot = routingSnapshot({ pools: [poolSpec('app', { ...spec, backends: numbered })] });
-  return buildTable(snapshot, new RuntimeRegistry(privateCounts(1_024)), inputs);
+  return buildTable(snapshot, new RuntimeRegistry(privateCounts(1_024)), { ...inputs, zone });
 }
 
 function context(tried: Backend[] = [], clientIp = '10.0.0.1'): PickContext {
@@ -52,6 +52,16 @@ describe('who may take new work', () => {
     const table = tableOf([{ ...specs[0]!, verdict: 'down' }, ...specs.slice(1)]);
     expect(reachable(table)).toEqual(['backup']);
     expect(reachable(table, [table.pools.get('app')!.backend('backup')!])).toEqual(['last']);
+  });
+
+  test('the own zone serves while it can, then the others of the tier', () => {
+    const inZone = (id: string, zone: string) => backendSpec(id, { tags: { zone } });
+    const specs = [inZone('a', 'east'), inZone('b', 'west'), backendSpec('backup', { priority: 1 })];
+    const table = tableOf(specs, {}, 'west');
+    expect(reachable(table)).toEqual(['b']);
+    expect(reachable(table, [table.pools.get('app')!.backend('b')!])).toEqual(['a']);
+    expect(reachable(tableOf(specs, { algorithm: 'maglev' }, 'west'))).toEqual(['a', 'b']);
+    expect(reachable(tableOf(specs))).toEqual(['a', 'b']);
   });
 
   test('fails open only where the pool says so, and never into maintenance', () => {

@@ -15,6 +15,8 @@ import { nextRampStepMs, rampedWeight } from '../balancing/slow-start.ts';
 import { smoothRoundRobin } from '../balancing/smooth-round-robin.ts';
 import { p2c, peakEwma } from '../balancing/two-choices.ts';
 import { weightedRandom } from '../balancing/weighted-random.ts';
+import { splitByZone } from '../balancing/zones.ts';
+import type { Zoned } from '../balancing/zones.ts';
 import type { Backend } from './table.ts';
 
 /** Time and chance, given from outside: the same plan code serves proxy threads, `explain` and tests. */
@@ -23,6 +25,8 @@ export interface PickInputs {
   /** Replicated time, extrapolated since the last snapshot or delta. */
   logNowMs(): number;
   random(): number;
+  /** Where this node stands, as in the backends' tag `zone`; '' or absent: nowhere in particular. */
+  readonly zone?: string;
 }
 
 export interface Tier {
@@ -72,11 +76,20 @@ export function buildPlan(spec: PoolSpec, backends: readonly Backend[], inputs: 
   const weigh = ({ spec: { weight, upSinceMs } }: Backend): number =>
     slowStartMs > 0 ? rampedWeight(weight, { slowStartMs, upSinceMs, logNowMs }) : weight;
   const sorted = [...byPriority].toSorted(([a], [b]) => a - b);
-  const tiers = sorted.map(([priority, members]) => buildTier(spec, priority, { members, weigh, inputs }));
+  const ownZone = isHashing(spec) ? '' : (inputs.zone ?? '');
+  const tiers = sorted.flatMap(([priority, members]) =>
+    splitByZone(members, ownZone, zonedBackend).map((group) =>
+      buildTier(spec, priority, { members: group, weigh, inputs }),
+    ),
+  );
   const sessionTiers = isSessionHashed(spec)
     ? sorted.map(([priority, members]) => buildSessionTier(priority, members))
     : [];
   return { tiers, sessionTiers, failingOpen, validUntilLogMs };
+}
+
+function zonedBackend({ spec: { tags, weight } }: Backend): Zoned {
+  return { zone: tags['zone'] ?? '', weight };
 }
 
 function isSessionHashed({ affinity }: PoolSpec): boolean {

@@ -48,7 +48,12 @@ class ProxyThread {
     this.#log = createLogger({ level: data.logLevel, nodeId: data.nodeId, thread: `proxy-${data.threadId}` });
     this.#link = new ControlLink(this.#timers, (message) => this.#guarded(() => this.#fromControl(message)));
     const clock = new LogClock(() => performance.now());
-    const inputs = { nowMs: () => this.#timers.nowMs, logNowMs: () => clock.nowMs(), random: Math.random };
+    const inputs = {
+      nowMs: () => this.#timers.nowMs,
+      logNowMs: () => clock.nowMs(),
+      random: Math.random,
+      zone: data.zone ?? '',
+    };
     this.#routing = new Routing(
       new RuntimeRegistry(sharedCounts(data.memory, data.threadId), retireUpstream),
       inputs,

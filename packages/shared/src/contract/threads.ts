@@ -31,6 +31,8 @@ export interface ProxyThreadData {
   readonly portOffset: number;
   readonly memory: SharedMemory;
   readonly logLevel: string;
+  /** Where the node stands, as in the backends' tag `zone`: work stays there while that zone can carry it. */
+  readonly zone?: string;
 }
 
 /** Supervisor → proxy thread. */
