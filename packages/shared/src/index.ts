@@ -5,3 +5,6 @@ export * from './contract/threads.ts';
 export type * from './schema/config.ts';
 export type * from './schema/listener.ts';
 export type * from './schema/pool.ts';
+export * from './pins/layout.ts';
+export * from './pins/pin-reader.ts';
+export * from './pins/pin-writer.ts';

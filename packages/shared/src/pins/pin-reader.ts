@@ -1,0 +1,99 @@
+/**
+ * Reads the pin table from any thread, without a lock and without waiting for the writer.
+ *
+ * Each cell carries a sequence number (a seqlock, Lameter 2005): read it, read the cell, read it again; odd or changed means
+ * torn, read again. A miss counts only if no cell changed its place meanwhile.
+ */
+import { CELL, HEADER, homeCell, newPinKey, encodeKey } from './layout.ts';
+import type { PinKey } from './layout.ts';
+
+/** Tries at full speed before a reader lets go of its processor: the writer may have lost its own in mid-write. */
+const SPINS_MAX = 1_000;
+
+/** Waits of one millisecond before a reader answers "not pinned": a writer that died in mid-write must not hang a request. */
+const WAITS_MAX = 50;
+
+export interface FoundPin {
+  backend: number;
+  expiresS: number;
+  revision: number;
+}
+
+export class PinReader {
+  readonly #words: Int32Array;
+  readonly #cells: number;
+  readonly #key: PinKey = newPinKey();
+  readonly #found: FoundPin = { backend: 0, expiresS: 0, revision: 0 };
+
+  constructor(memory: SharedArrayBuffer) {
+    this.#words = new Int32Array(memory);
+    this.#cells = this.#words[HEADER.cells] ?? 0;
+  }
+
+  get count(): number {
+    return Atomics.load(this.#words, HEADER.count);
+  }
+
+  /** The pin of (pool, key), or null. `nowS`: log time in seconds. The object is reused by the next call. */
+  get(pool: string, key: string, nowS: number): FoundPin | null {
+    encodeKey(pool, key, this.#key);
+    return this.find(this.#key, nowS);
+  }
+
+  find(key: PinKey, nowS: number): FoundPin | null {
+    const words = this.#words;
+    for (let tries = 0; tries < SPINS_MAX + WAITS_MAX; tries += 1) {
+      const moves = Atomics.load(words, HEADER.moves);
+      if (tries >= SPINS_MAX) Atomics.wait(words, HEADER.moves, moves, 1);
+      if (moves % 2 !== 0) continue;
+      const at = this.#locate(key);
+      if (at === -1) {
+        if (Atomics.load(words, HEADER.moves) === moves) return null;
+        continue;
+      }
+      if (at !== -2) return this.#found.expiresS > nowS ? this.#found : null;
+    }
+    return null;
+  }
+
+  /** Position of the key's cell with `#found` filled; -1 not there; -2 torn, look again. */
+  #locate(key: PinKey): number {
+    const words = this.#words;
+    let cell = homeCell(key.hash, this.#cells);
+    for (let probes = 0; probes < this.#cells; probes += 1) {
+      const at = HEADER.words + cell * CELL.words;
+      const seq = Atomics.load(words, at + CELL.seq);
+      if (seq === 0) return -1;
+      if (seq % 2 !== 0) return -2;
+      const same = sameKey(words, at, key);
+      const { 0: backend, 1: expiresS, 2: revision } = tail(words, at);
+      if (Atomics.load(words, at + CELL.seq) !== seq) return -2;
+      if (same) {
+        this.#found.backend = backend;
+        this.#found.expiresS = expiresS >>> 0;
+        this.#found.revision = revision >>> 0;
+        return at;
+      }
+      cell = cell + 1 === this.#cells ? 0 : cell + 1;
+    }
+    return -1;
+  }
+}
+
+const TAIL: [number, number, number] = [0, 0, 0];
+
+function tail(words: Int32Array, at: number): readonly [number, number, number] {
+  TAIL[0] = Atomics.load(words, at + CELL.backend);
+  TAIL[1] = Atomics.load(words, at + CELL.expiresS);
+  TAIL[2] = Atomics.load(words, at + CELL.revision);
+  return TAIL;
+}
+
+/** Atomic loads keep their order: a plain load could be moved past the check of the sequence number. */
+export function sameKey(words: Int32Array, at: number, key: PinKey): boolean {
+  if (Atomics.load(words, at + CELL.pool) !== key.pool) return false;
+  for (let word = 0; word < 4; word += 1) {
+    if (Atomics.load(words, at + CELL.key + word) !== key.words[word]) return false;
+  }
+  return true;
+}

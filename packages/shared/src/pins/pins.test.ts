@@ -1,0 +1,132 @@
+/** The pin table: against a plain map, and read by real threads while it is written. */
+import { Worker } from 'node:worker_threads';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { bytesFor, cellsFor, encodeKey, encodeShownKey, keyText, newPinKey } from './layout.ts';
+import { PinReader } from './pin-reader.ts';
+import { PinWriter } from './pin-writer.ts';
+
+function keyOf(pool: string, key: string) {
+  const out = newPinKey();
+  encodeKey(pool, key, out);
+  return out;
+}
+
+describe('keys', () => {
+  it.each(['', 'a', '203.0.113.255', 'fifteen-letters', 'ä€'])('short keys are kept as given: %s', (text) => {
+    expect(keyText(keyOf('p', text).words)).toBe(text);
+  });
+  it('long keys are shown as a hash that finds them again', () => {
+    const key = keyOf('p', 'a key of more than fifteen bytes');
+    const again = newPinKey();
+    encodeShownKey('p', keyText(key.words), again);
+    expect([...again.words]).toEqual([...key.words]);
+    expect(again.hash).toBe(key.hash);
+  });
+  it('the same key in two pools is two pins', () => {
+    const writer = new PinWriter(10);
+    writer.set(keyOf('a', 'k'), { backend: 1, expiresS: 9, revision: 1 });
+    writer.set(keyOf('b', 'k'), { backend: 2, expiresS: 9, revision: 1 });
+    const reader = new PinReader(writer.memory);
+    expect(reader.get('a', 'k', 0)?.backend).toBe(1);
+    expect(reader.get('b', 'k', 0)?.backend).toBe(2);
+  });
+});
+
+it('a pin costs at most 64 bytes', () => {
+  expect(bytesFor(cellsFor(1_000_000)) / 1_000_000).toBeLessThanOrEqual(64);
+});
+
+it('an expired pin is not found', () => {
+  const writer = new PinWriter(10);
+  writer.set(keyOf('p', 'k'), { backend: 1, expiresS: 100, revision: 7 });
+  const reader = new PinReader(writer.memory);
+  expect(reader.get('p', 'k', 99)).toEqual({ backend: 1, expiresS: 100, revision: 7 });
+  expect(reader.get('p', 'k', 100)).toBeNull();
+});
+
+it('a full table refuses new pins and still replaces old ones', () => {
+  const writer = new PinWriter(5);
+  const accepted = Array.from({ length: 50 }, (_, n) =>
+    writer.set(keyOf('p', `${n}`), { backend: n, expiresS: 9, revision: 1 }),
+  );
+  expect(accepted.filter(Boolean).length).toBe(writer.count);
+  expect(accepted).toContain(false);
+  expect(writer.set(keyOf('p', '0'), { backend: 77, expiresS: 9, revision: 2 })).toBe(true);
+  expect(new PinReader(writer.memory).get('p', '0', 0)?.backend).toBe(77);
+});
+
+it('behaves as a map does, whatever is set, deleted and swept', () => {
+  const step = fc.record({ op: fc.constantFrom('set', 'set', 'delete', 'sweep'), key: fc.nat(40), backend: fc.nat(3) });
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
+      const writer = new PinWriter(60);
+      const reader = new PinReader(writer.memory);
+      const expected = new Map<number, number>();
+      for (const { op, key, backend } of steps) {
+        if (op === 'set') {
+          writer.set(keyOf('p', `${key}`), { backend, expiresS: 9, revision: 1 });
+          expected.set(key, backend);
+        } else if (op === 'delete') {
+          expect(writer.delete(keyOf('p', `${key}`))).toBe(expected.delete(key));
+        } else {
+          let cursor = 0;
+          do
+            cursor = writer.sweep(
+              cursor,
+              7,
+              (pin) => pin.backend === backend,
+              () => undefined,
+            );
+          while (cursor !== 0);
+          for (const [known, value] of expected) if (value === backend) expected.delete(known);
+        }
+        expect(writer.count).toBe(expected.size);
+      }
+      for (let key = 0; key <= 40; key += 1) {
+        expect(reader.get('p', `${key}`, 0)?.backend).toBe(expected.get(key));
+      }
+      expect(writer.page(0, 100, () => true).pins.length).toBe(expected.size);
+    }),
+  );
+});
+
+it('readers in other threads never see a torn pin, nor miss one that is always there', async () => {
+  const writer = new PinWriter(2000);
+  // Kept pins obey backend === revision === expiresS - 1; churned ones make cells move all the time.
+  const kept = Array.from({ length: 300 }, (_, n) => keyOf('p', `kept-${n}`));
+  let round = 1;
+  const setAll = (): void => {
+    round = (round % 60_000) + 1;
+    for (const key of kept) writer.set(key, { backend: round, expiresS: round + 1, revision: round });
+  };
+  setAll();
+  const readers = [0, 1].map(
+    () =>
+      new Worker(new URL('./testing/reader-thread.ts', import.meta.url), {
+        workerData: { memory: writer.memory, keys: 300 },
+      }),
+  );
+  const reports = readers.map(
+    (worker) =>
+      new Promise<{ reads: number; torn: number; missed: number }>((done, failed) => {
+        worker.once('message', done);
+        worker.once('error', failed);
+      }),
+  );
+  let running = true;
+  void Promise.all(reports).finally(() => (running = false));
+  while (running) {
+    for (let n = 0; n < 200; n += 1) {
+      writer.set(keyOf('p', `churn-${n}`), { backend: 1, expiresS: 2, revision: 1 });
+      if (n % 3 === 0) setAll();
+    }
+    for (let n = 0; n < 200; n += 1) writer.delete(keyOf('p', `churn-${n}`));
+    await new Promise((turn) => setImmediate(turn));
+  }
+  for (const report of await Promise.all(reports)) {
+    expect(report).toMatchObject({ torn: 0, missed: 0 });
+    expect(report.reads).toBeGreaterThan(100_000);
+  }
+  await Promise.all(readers.map(async (worker) => worker.terminate()));
+});
