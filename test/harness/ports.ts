@@ -19,7 +19,7 @@ export async function stablePorts(count: number): Promise<number[]> {
   return ports;
 }
 
-function isFree(port: number): Promise<boolean> {
+export function isFree(port: number): Promise<boolean> {
   return new Promise((settle) => {
     const server = createServer();
     server.once('error', () => settle(false));

@@ -4,12 +4,20 @@
  */
 import { EXIT, errorText } from '@flotilla/shared';
 import { createLogger } from '@flotilla/shared/runtime';
+import { dataDirFault } from './data-dir.ts';
 import { removePidFile, writePidFile } from './pid-file.ts';
 import type { NodeSettings } from './settings/types.ts';
 import { Supervisor } from './supervisor/supervisor.ts';
 import { VERSION } from './version.ts';
 
-export function runNode(settings: NodeSettings): Promise<number> {
+export async function runNode(settings: NodeSettings): Promise<number> {
+  const fault = dataDirFault(settings.dataDir);
+  if (fault === null) return superviseUntilStopped(settings);
+  process.stderr.write(`flotilla: ${fault}\n`);
+  return EXIT.disk;
+}
+
+function superviseUntilStopped(settings: NodeSettings): Promise<number> {
   const log = createLogger({ level: settings.logLevel, nodeId: settings.nodeId, thread: 'main' });
   log.info({ version: VERSION, pid: process.pid, proxyThreads: settings.proxyThreads }, 'node starts');
   return new Promise((settle) => {
