@@ -7,6 +7,7 @@
  */
 import type { Socket } from 'node:net';
 import type { ListenerTable } from '../config/table.ts';
+import { clientCertificateField } from '../listeners/client-certificate-field.ts';
 import type { Accepted, ClientConnection } from '../listeners/connection.ts';
 import type { ListenerStats } from '../metrics/stats-recorder.ts';
 import { HEAD_MAX_BYTES, LINGER_MAX_BYTES, LINGER_MAX_MS, PIPELINE_BUFFER_MAX_BYTES } from '../limits.ts';
@@ -37,6 +38,7 @@ export class Http1Connection implements ClientSide, ClientConnection {
   readonly out: SocketWriter;
   readonly remoteAddress: string;
   readonly scheme: 'http' | 'https';
+  readonly certificateField: string;
   readonly stats: ListenerStats;
   readonly #socket: Socket;
   readonly #accepted: Accepted;
@@ -64,6 +66,7 @@ export class Http1Connection implements ClientSide, ClientConnection {
     this.#context = context;
     this.remoteAddress = endpoints.clientIp;
     this.scheme = accepted.tls === null ? 'http' : 'https';
+    this.certificateField = clientCertificateField(accepted.tls);
     this.stats = accepted.listener.stats;
     this.out = new SocketWriter(socket);
     this.#pipeline = new RequestPipeline(this, engineOf(context));

@@ -46,6 +46,7 @@ const NAMES: readonly (readonly [string, number])[] = [
   ['x-forwarded-proto', FIELD.forwardedProto],
   ['x-forwarded-host', FIELD.forwardedHost],
   ['x-forwarded-port', FIELD.forwardedOther],
+  ['x-forwarded-client-cert', FIELD.forwardedOther],
   ['x-forwarded-server', FIELD.forwardedOther],
   ['x-forwarded-prefix', FIELD.forwardedOther],
   ['x-forwarded-ssl', FIELD.forwardedOther],

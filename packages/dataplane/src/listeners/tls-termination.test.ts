@@ -152,7 +152,9 @@ describe('client certificates', () => {
       key: certificate.keyPem,
       maxVersion: 'TLSv1.2' as const,
     });
-    expect(await get(await dial(port, options(ours)))).toContain('200 OK');
+    const answer = await get(await dial(port, options(ours)));
+    const fingerprint = new X509Certificate(ours.certPem).fingerprint256.replaceAll(':', '').toLowerCase();
+    expect(answer).toContain(`"x-forwarded-client-cert":"Hash=${fingerprint};Subject=\\"CN=alice\\""`);
     await expect(dial(port, options(stranger))).rejects.toThrow();
     await expect(dial(port, { maxVersion: 'TLSv1.2' })).rejects.toThrow();
   });

@@ -10,6 +10,8 @@ export interface ClientSide {
   readonly out: SocketWriter;
   readonly remoteAddress: string;
   readonly scheme: 'http' | 'https';
+  /** Field line about the client's verified certificate, '' without one. */
+  readonly certificateField: string;
   readonly stats: ListenerStats;
   listener(): ListenerTable;
   addresses(): ProxiedAddresses;

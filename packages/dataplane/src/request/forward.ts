@@ -76,7 +76,7 @@ function forwardingLines(exchange: Exchange): string {
   if (!exchange.trusted) {
     exchange.requestId = engine.nextRequestId();
     const forwardedHost = head.host === '' ? '' : `X-Forwarded-Host: ${head.host}\r\n`;
-    return `X-Forwarded-For: ${peer}\r\nX-Forwarded-Proto: ${client.scheme}\r\n${forwardedHost}X-Request-Id: ${exchange.requestId}\r\n`;
+    return `X-Forwarded-For: ${peer}\r\nX-Forwarded-Proto: ${client.scheme}\r\n${forwardedHost}X-Request-Id: ${exchange.requestId}\r\n${client.certificateField}`;
   }
   const before = head.field('x-forwarded-for');
   let lines = `X-Forwarded-For: ${before === undefined || before === '' ? '' : `${before}, `}${peer}\r\n`;
@@ -85,5 +85,5 @@ function forwardingLines(exchange: Exchange): string {
   const id = head.indexOf(FIELD.requestId);
   exchange.requestId = id < 0 ? engine.nextRequestId() : head.value(id);
   if (id < 0) lines += `X-Request-Id: ${exchange.requestId}\r\n`;
-  return lines;
+  return lines + client.certificateField;
 }

@@ -209,6 +209,7 @@ class ProxyThread {
   #exit(cutCount: number): void {
     this.#log.info({ cutCount }, 'proxy thread stopped');
     this.#link.close();
+    this.#routing.close();
     this.#timers.close();
     this.#supervisor.close();
   }

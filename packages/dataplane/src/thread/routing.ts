@@ -59,6 +59,11 @@ export class Routing {
     this.#applyOverlay();
   }
 
+  /** Lets go of every pooled connection, so that nothing keeps the thread. */
+  close(): void {
+    this.#registry.sweep(new Set());
+  }
+
   #applyOverlay(): void {
     const down = new Set(this.#unreachable.map(({ pool, id }) => this.#table.pools.get(pool)?.backend(id)?.runtime));
     for (const runtime of this.#registry.values()) runtime.locallyDown = down.has(runtime);

@@ -161,6 +161,8 @@ describe('drain', () => {
     const threads = proxy();
     const [port = 0] = await freePorts(1);
     await threads.follow(webSnapshot(1, port, [await backend('one')]));
+    // Leaves a pooled connection to the backend behind, which must not keep the thread.
+    expect((await httpGet(port)).body).toBe('one');
     const idle = connect(port, '127.0.0.1');
     await once(idle, 'connect');
     idle.resume();
