@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { Chaos } from './chaos.ts';
 
-const SEED_COUNT = 150;
+const SEED_COUNT = 100;
 const STEP_COUNT = 2500;
 
 function runSeeds(membership: boolean): Record<string, number> {
