@@ -71,6 +71,17 @@ describe('a snapshot', () => {
     expect(turns).toBeGreaterThanOrEqual(chunks.length - 2);
   });
 
+  it('has no place for tables without rows, and refuses those of newer versions', async () => {
+    const log = new TestLog();
+    log.run({ type: 'tick' });
+    const { sizeBytes, chunks } = log.machine.capture();
+    const text = Buffer.concat(await collect(chunks)).toString();
+    expect(JSON.parse(text)).toMatchObject({ tables: [] });
+    const newer = Buffer.from(text.replace('"tables":[]', '"tables":[["pins",0]]'));
+    const restoring = new ClusterStateMachine().restore(meta(log, sizeBytes), stream(newer, 1_000));
+    await expect(restoring).rejects.toThrow(/newer/);
+  });
+
   it('is refused where anything in it is wrong, and the state stays as it was', async () => {
     const log = world();
     const { sizeBytes, chunks } = log.machine.capture();

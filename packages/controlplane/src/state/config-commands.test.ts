@@ -129,6 +129,20 @@ describe('backend.set', () => {
   });
 });
 
+describe('the summary in history and audit', () => {
+  it.each([
+    [{ pools: [] }, 'listener web removed; pool api removed; backends api/b1 api/b2 api/b3 removed'],
+    [sampleDocument(8), 'pool api changed; backends api/b4 api/b5 api/b6 and 2 more added'],
+    [{ ...sampleDocument(3), settings: { viaName: 'lb' } }, 'settings changed'],
+    [sampleDocument(3, { slowStartMs: 1 }), 'pool api changed'],
+  ])('%#', (document, summary) => {
+    const log = seeded(3);
+    log.run({ type: 'config.replace', document, ...by });
+    expect(readHistory(log.state)[0]?.summary).toBe(summary);
+    expect(log.state.audit.get('2')).toMatchObject({ author: 'alice', target: 'config', summary, revision: 2 });
+  });
+});
+
 describe('single resources', () => {
   it('puts, patches and deletes a listener', () => {
     const log = seeded();

@@ -101,6 +101,8 @@ describe('whose observations count', () => {
     const log = allUp(cluster());
     log.observe('n1', false, 'api/b1');
     log.run({ type: 'member.liveness', items: [{ id: 'n2', alive: false }] });
+    expect(log.applied.at(-1)?.changes.forgotten).toEqual(['n2']);
+    expect(readHealth(log.state)[0]?.observers.map((one) => one.node)).toEqual(['n1', 'n3']);
     // One to one among the two that live: the last verdict stands.
     expect(log.verdict('api/b1')).toBe('up');
     log.observe('n3', false, 'api/b1');
@@ -136,11 +138,13 @@ describe('whose observations count', () => {
 
   it('not those of a node that is being drained', () => {
     const log = allUp(cluster());
-    log.observe('n1', false, 'api/b1');
     log.run({ type: 'drain.set', id: 'n2' });
-    log.observe('n3', false, 'api/b1');
-    expect(log.verdict('api/b1')).toBe('down');
+    for (const node of ['n1', 'n2']) log.observe(node, false, 'api/b1');
+    // One to one among those that count.
+    expect(log.verdict('api/b1')).toBe('up');
     expect(readHealth(log.state)[0]?.observers[1]).toMatchObject({ node: 'n2', counts: false, why: 'draining' });
+    log.run({ type: 'drain.cancel', id: 'n2' });
+    expect(log.verdict('api/b1')).toBe('down');
   });
 
   it('not those of strangers and former incarnations', () => {
@@ -256,6 +260,17 @@ describe('an ejection', () => {
     expect(log.verdict('api/b1')).toBe('down');
     live(log, 60_000, 'n1', 'n2', 'n3');
     expect(log.verdict('api/b1')).toBe('down');
+  });
+
+  it('is not lifted by time alone, where nobody can say that the backend is up', () => {
+    const log = allUp(cluster({ pool: outlier }));
+    propose(log, 'b1');
+    log.run({ type: 'member.liveness', items: ['n1', 'n2', 'n3'].map((id) => ({ id, alive: false })) });
+    log.wait(20_000);
+    expect(log.verdict('api/b1')).toBe('ejected');
+    log.run({ type: 'member.liveness', items: [{ id: 'n2', alive: true }] });
+    log.observe('n2', true, 'api/b1');
+    expect(log.verdict('api/b1')).toBe('up');
   });
 
   it('is never that of the last that serves, of a pool without ejection, or proposed by who has no vote', () => {

@@ -8,7 +8,8 @@ import { step, WORLD } from './testing/arbitrary.ts';
 import { TestLog } from './testing/log.ts';
 
 const EMPTY_CONF = { voters: [], votersOutgoing: [], learners: [], learnersNext: [], autoLeave: false };
-const steps = fc.array(step, { maxLength: 60 });
+/** Long enough for commands to meet; by itself the library would try a handful at a time. */
+const steps = fc.array(step, { maxLength: 60, size: 'max' });
 
 type Steps = typeof steps extends fc.Arbitrary<infer T> ? T : never;
 

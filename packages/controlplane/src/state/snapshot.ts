@@ -1,13 +1,13 @@
 /**
  * The state as bytes and back. Format 1: lines of JSON text, UTF-8: a header with the scalars, the sizes of the tables and the
- * digest, then the rows of each table as `[key,value]`, in the order of `TABLE_NAMES`.
+ * digest, then the rows of each table as `[key,value]`, table by table in the order of the header.
  *
  * Capturing copies references to rows, which never change, and nothing else; text is made later, slice by slice. Both ways
  * are synchronous here; `state-machine.ts` gives the event loop its turns in between.
  */
 import { rebuildDerived } from './rebuild.ts';
 import { SNAPSHOT_CHUNK_BYTES, SNAPSHOT_LINE_MAX_BYTES } from './limits.ts';
-import { emptyState, type Meta, type State, stateDigest, TABLE_NAMES } from './state.ts';
+import { emptyState, type Meta, type State, stateDigest, TABLE_NAMES, type TableName } from './state.ts';
 import { rowText } from './table.ts';
 
 const FORMAT = 1;
@@ -17,7 +17,8 @@ interface Header {
   readonly format: number;
   readonly digest: string;
   readonly meta: Meta;
-  readonly tables: readonly (readonly [name: string, rows: number])[];
+  /** Those that have rows: one that a version does not know is missing like one that is empty. */
+  readonly tables: readonly (readonly [name: TableName, rows: number])[];
 }
 
 export interface Captured {
@@ -29,7 +30,7 @@ export interface Captured {
 
 export function captureState(state: State): Captured {
   const digest = stateDigest(state);
-  const tables = TABLE_NAMES.map((name) => [name, state[name].size] as const);
+  const tables = TABLE_NAMES.filter((name) => state[name].size > 0).map((name) => [name, state[name].size] as const);
   const header: Header = { format: FORMAT, digest, meta: { ...state.meta }, tables };
   const headerBytes = new TextEncoder().encode(`${JSON.stringify(header)}\n`);
   const rows = TABLE_NAMES.map((name) => state[name].capture());
@@ -93,10 +94,9 @@ export class SnapshotReader {
       this.#left = this.#header.tables[0]?.[1] ?? 0;
       return;
     }
-    while (this.#left === 0 && this.#table < TABLE_NAMES.length) {
-      this.#left = this.#header.tables[++this.#table]?.[1] ?? 0;
-    }
-    const name = TABLE_NAMES[this.#table];
+    const { tables } = this.#header;
+    while (this.#left === 0 && this.#table < tables.length) this.#left = tables[++this.#table]?.[1] ?? 0;
+    const name = tables[this.#table]?.[0];
     if (name === undefined) throw new Error('snapshot: it has more rows than its header says');
     const [key, row] = value as [string, never];
     this.#state[name].set(key, row);
@@ -115,7 +115,9 @@ function parse(line: string): unknown {
 function readHeader(value: unknown): Header {
   const header = value as Partial<Header> | null;
   if (header?.format !== FORMAT) throw new Error(`snapshot: its format is not ${FORMAT}; written by another version?`);
-  const names = header.tables?.map(([name]) => name).join();
-  if (names !== TABLE_NAMES.join()) throw new Error('snapshot: its tables are not those of this version');
+  for (const [name] of header.tables ?? []) {
+    if (TABLE_NAMES.includes(name)) continue;
+    throw new Error(`snapshot: it has a table "${name}", which this version does not know; written by a newer one?`);
+  }
   return header as Header;
 }

@@ -116,13 +116,16 @@ export function emptyState(): State {
 
 const scratch = newLanes();
 
-/** Hex digest of the whole state. Costs the scalars only: the tables keep theirs up to date. */
+/**
+ * Hex digest of the whole state. Costs the scalars only: the tables keep theirs up to date. A table without rows adds
+ * nothing, so that a version which has one more agrees with those that do not know it yet.
+ */
 export function stateDigest(state: State): string {
   hashText(JSON.stringify(state.meta), 7, scratch);
   let { lo, hi } = scratch;
   for (const name of TABLE_NAMES) {
-    lo = Math.imul(lo ^ state[name].lo, 0x85ebca6b) ^ state[name].size;
-    hi = Math.imul(hi ^ state[name].hi, 0xc2b2ae35) ^ (lo >>> 13);
+    lo = (lo + state[name].lo) >>> 0;
+    hi = (hi + state[name].hi) >>> 0;
   }
   return hex(lo, hi);
 }
