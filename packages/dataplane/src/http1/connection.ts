@@ -109,6 +109,11 @@ export class Http1Connection implements ClientSide, ClientConnection {
     if (this.idle()) this.#startClosing();
   }
 
+  /** Of age: the next answer is the last; without one it ends as an idle connection of a drain does. */
+  expire(): void {
+    this.#draining = true;
+  }
+
   destroy(): void {
     this.#socket.destroy();
   }
@@ -364,7 +369,8 @@ export class Http1Connection implements ClientSide, ClientConnection {
     switch (this.#state) {
       case STATE.head:
         if (this.#head === null) {
-          if (waitedMs >= idleMs || this.isEnding) this.#startClosing();
+          // Not at once: a request that is on its way gets its answer, with `Connection: close`.
+          if (waitedMs >= idleMs || (this.isEnding && waitedMs >= WATCH_MAX_MS)) this.#startClosing();
         } else if (waitedMs >= headerMs) this.#reject(FAULT.timeout);
         break;
       case STATE.body:

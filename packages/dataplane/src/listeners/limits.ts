@@ -4,10 +4,11 @@
 export const ACCEPT_BACKLOG_COUNT = 4_096;
 /** maxConnectionAgeMs varies by this much, so that connections opened together do not come back together. */
 export const CONNECTION_AGE_JITTER_RATIO = 0.1;
-/** While draining, a connection that just became idle may still bring a request: it gets its answer, with `Connection: close`. */
-export const DRAIN_IDLE_GRACE_MAX_MS = 2_000;
-/** The grace is at most this part of the deadline. */
-export const DRAIN_IDLE_GRACE_RATIO = 0.25;
+/**
+ * Idle connections of a drain end by themselves after a second of silence; at this part of the deadline at the latest, so that
+ * only work that is under way is there to be cut at its end.
+ */
+export const DRAIN_CLOSE_IDLE_RATIO = 0.75;
 /** What connections of a removed listener get to finish. */
 export const REMOVED_LISTENER_DEADLINE_MS = 30_000;
 /** A PROXY header of version 1: 107 bytes by the specification. */

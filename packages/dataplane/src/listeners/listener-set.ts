@@ -3,7 +3,7 @@
  * stops accepting and finishes what it has.
  */
 import type { ListenerTable, RoutingTable } from '../config/table.ts';
-import { DRAIN_IDLE_GRACE_MAX_MS, DRAIN_IDLE_GRACE_RATIO, REMOVED_LISTENER_DEADLINE_MS } from './limits.ts';
+import { DRAIN_CLOSE_IDLE_RATIO, REMOVED_LISTENER_DEADLINE_MS } from './limits.ts';
 import { StreamListener } from './stream-listener.ts';
 import type { ListenerEnvironment } from './stream-listener.ts';
 import { UdpListener } from './udp-listener.ts';
@@ -109,16 +109,11 @@ export class ListenerSet {
     if (listener.connectionCount === 0) return;
     this.#leaving.add(listener);
     const { timers } = this.#environment.context;
-    timers.after(idleGraceMs(REMOVED_LISTENER_DEADLINE_MS), () => listener.closeConnections());
+    timers.after(REMOVED_LISTENER_DEADLINE_MS * DRAIN_CLOSE_IDLE_RATIO, () => listener.closeConnections());
     timers.after(REMOVED_LISTENER_DEADLINE_MS, () => {
       const count = listener.destroyConnections();
       for (let left = count; left > 0; left--) listener.stats.error('drain-deadline');
       this.#leaving.delete(listener);
     });
   }
-}
-
-/** How long idle connections stay open for one last request, which is then told that it is the last. */
-export function idleGraceMs(deadlineMs: number): number {
-  return Math.min(DRAIN_IDLE_GRACE_MAX_MS, deadlineMs * DRAIN_IDLE_GRACE_RATIO);
 }

@@ -1,8 +1,8 @@
 /**
- * Draining one proxy thread: every answer says that it is the last of its connection, then idle connections close, then,
+ * Draining one proxy thread: every answer says that it is the last of its connection, connections that stay silent close, and,
  * at the deadline, what is left is ended and counted. New connections are still served while the node's steering moves them away.
  */
-import { idleGraceMs } from '../listeners/listener-set.ts';
+import { DRAIN_CLOSE_IDLE_RATIO } from '../listeners/limits.ts';
 import type { ListenerSet } from '../listeners/listener-set.ts';
 import type { DataplaneContext } from './context.ts';
 import type { Timer } from './timers.ts';
@@ -35,17 +35,11 @@ export class Drain {
     this.active = true;
     this.#onStopped = onStopped ?? this.#onStopped;
     const { timers } = this.#context;
-    let idleClosed = false;
     const check: Timer = timers.after(0, () => {
-      // Connections that come during the drain are idle after their answer as well.
-      if (idleClosed) this.#listeners.closeConnections();
       if (this.#listeners.connectionCount() === 0) this.#finish(0);
       else timers.restart(check, DRAIN_CHECK_MS);
     });
-    const idle = timers.after(idleGraceMs(deadlineMs), () => {
-      idleClosed = true;
-      this.#listeners.closeConnections();
-    });
+    const idle = timers.after(deadlineMs * DRAIN_CLOSE_IDLE_RATIO, () => this.#listeners.closeConnections());
     const deadline = timers.after(deadlineMs, () => this.#finish(this.#listeners.destroyConnections()));
     this.#timers = [check, idle, deadline];
   }

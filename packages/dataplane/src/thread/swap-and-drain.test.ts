@@ -124,7 +124,7 @@ describe('changes under load', () => {
     await expect(httpGet(port)).rejects.toThrow('ECONNREFUSED');
     answer();
     expect(await pending).toMatchObject({ status: 200, body: 'late', headers: { connection: 'close' } });
-    expect(new Int32Array(threads.memory.inFlight)[0]).toBe(0);
+    await waitFor('nothing in flight', () => new Int32Array(threads.memory.inFlight)[0] === 0);
   });
 });
 
@@ -185,4 +185,17 @@ test('a session cookie set by one thread is honoured by every other', async () =
   const answers = await Promise.all(Array.from({ length: 24 }, () => httpGet(port, { headers: { cookie } })));
   expect(new Set(answers.map(({ body }) => body))).toEqual(new Set([first.body]));
   expect(answers.every(({ headers }) => headers['set-cookie'] === undefined)).toBe(true);
+});
+
+test('age ends a connection with an answer, not with a reset', async () => {
+  const threads = proxy();
+  const [port = 0] = await freePorts(1);
+  const snapshot = webSnapshot(1, port, [await backend('one')]);
+  const listeners = snapshot.listeners.map((listener) => ({ ...listener, maxConnectionAgeMs: 100 }));
+  await threads.follow({ ...snapshot, listeners });
+  const traffic = load(port, 2);
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  cleanups.push(() => agent.destroy());
+  await waitFor('a last answer', async () => (await httpGet(port, { agent })).headers.connection === 'close');
+  expect(await traffic.stop()).toMatchObject({ wrong: [] });
 });
