@@ -2,7 +2,8 @@
 export * from './core/types.ts';
 export type { CoreConfig } from './core/config.ts';
 export { DEFAULT_CORE_CONFIG } from './core/config.ts';
-export type { CoreStatus, PeerStatus } from './core/port.ts';
+export { decodeConfEntry } from './core/raft.ts';
+export type { ConfEntry, CoreStatus, PeerStatus } from './core/raft.ts';
 export type * from './driver/ports.ts';
 export type * from './driver/options.ts';
 export type { DiskState } from './driver/disk-watch.ts';

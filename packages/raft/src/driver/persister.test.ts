@@ -119,7 +119,10 @@ test('a barrier waits for the writes before it and writes nothing', async () => 
   persister.add({ ...write, io: 2, append: [], barrier: true });
   expect(durable).toEqual([]);
   await waitFor('both', () => durable.length === 2);
+  expect(durable).toEqual([1, 2]);
   expect(batches).toBe(1);
+  persister.add({ ...write, io: 3, append: [], barrier: true });
+  expect(durable).toEqual([1, 2, 3]);
 });
 
 test('after a failed write nothing is written or released any more', async () => {

@@ -24,6 +24,9 @@ export class Persister {
   #queue: Persist[] = [];
   /** When the batch under way was begun; null where none is. */
   #writingSinceMs: number | null = null;
+  /** Durable, but not handed on yet; oldest first. */
+  readonly #finished: (readonly Persist[])[] = [];
+  #delivering = false;
   #dead = false;
   #idle: (() => void)[] = [];
 
@@ -33,7 +36,9 @@ export class Persister {
 
   add(effect: Persist): void {
     this.#queue.push(effect);
-    if (this.#writingSinceMs === null) this.#next();
+    if (this.#writingSinceMs !== null) return;
+    this.#next();
+    this.#deliver();
   }
 
   /** Age of the oldest write that is not durable yet, 0 where there is none. */
@@ -47,15 +52,16 @@ export class Persister {
     await new Promise<void>((resolve) => this.#idle.push(resolve));
   }
 
+  /** Begins the next write, if any. Barriers in front of it have nothing to wait for any more. */
   #next(): void {
-    if (this.#dead) return;
-    const effects = this.#takeGroup();
-    if (effects.every((effect) => effect.barrier === true)) {
-      // Nothing to write, and all earlier writes are durable: this order costs no disk operation.
-      this.#options.onDurable(effects);
-      if (this.#queue.length > 0 && this.#writingSinceMs === null) this.#next();
-      return;
+    while (this.#queue.length > 0 && this.#writingSinceMs === null && !this.#dead) {
+      const effects = this.#takeGroup();
+      if (effects.every((effect) => effect.barrier === true)) this.#finished.push(effects);
+      else this.#write(effects);
     }
+  }
+
+  #write(effects: readonly Persist[]): void {
     const batch = merge(effects);
     const { clock, metrics, storage } = this.#options;
     const startedMs = clock.nowMs();
@@ -65,8 +71,10 @@ export class Persister {
         metrics.fsyncSeconds?.((clock.nowMs() - startedMs) / 1000);
         metrics.persistEntries?.(batch.append.length);
         this.#writingSinceMs = null;
-        if (this.#queue.length > 0) this.#next();
-        this.#options.onDurable(effects);
+        this.#finished.push(effects);
+        // The disk works on the next batch while the effects of this one are performed.
+        this.#next();
+        this.#deliver();
         if (this.#writingSinceMs === null) this.#wakeIdle();
       },
       (error: unknown) => {
@@ -75,6 +83,16 @@ export class Persister {
         this.#options.onError(error);
       },
     );
+  }
+
+  /** Hands on what is durable, in order, also where that brings new work. */
+  #deliver(): void {
+    if (this.#delivering) return;
+    this.#delivering = true;
+    for (let done = this.#finished.shift(); done !== undefined; done = this.#finished.shift()) {
+      this.#options.onDurable(done);
+    }
+    this.#delivering = false;
   }
 
   #wakeIdle(): void {

@@ -315,10 +315,14 @@ export class Runtime {
   }
 
   #durable(effects: readonly Persist[]): void {
-    if (this.#stopped) return;
-    for (const effect of effects) {
-      this.#perform(effect.release);
-      this.#queue.push({ type: 'persisted', nowMs: this.clock.nowMs(), io: effect.io });
+    try {
+      for (const effect of effects) {
+        if (this.#stopped) return;
+        this.#perform(effect.release);
+        this.#queue.push({ type: 'persisted', nowMs: this.clock.nowMs(), io: effect.io });
+      }
+    } catch (error) {
+      this.fail(error);
     }
     this.#drain();
   }
