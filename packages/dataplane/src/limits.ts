@@ -21,6 +21,8 @@ export const CONTENT_LENGTH_MAX_DIGITS = 15;
 
 /** Up to here a head and its body travel as one Latin-1 string: node writes that from the stack, without a copy on the heap. */
 export const COALESCE_MAX_BYTES = 16_384;
+/** A span of a body above this stays a buffer: as text it would be copied three times. */
+export const SPAN_AS_TEXT_MAX_BYTES = 4_096;
 /** Unsent bytes of one socket above which its source is paused. */
 export const BACKPRESSURE_BYTES = 262_144;
 /** Pipelined bytes behind the running request above which the client is paused. */

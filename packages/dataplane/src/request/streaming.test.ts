@@ -264,3 +264,19 @@ describe('tunnels', () => {
     await waitFor('nothing in flight', () => inFlight() === 0);
   });
 });
+
+test('many large bodies at once, read slowly and fast, arrive as they were sent', async () => {
+  const body = (request: number) => String.fromCharCode(97 + (request % 26)).repeat(700_000 + request);
+  const { port } = await bed((_, peer) => {
+    const request = Number(/GET \/(\d+)/.exec(peer.received.slice(peer.received.lastIndexOf('GET ')))?.[1]);
+    const text = body(request);
+    return `HTTP/1.1 200 OK\r\nContent-Length: ${text.length}\r\n\r\n${text}`;
+  });
+  const clients = await Promise.all(Array.from({ length: 12 }, () => rawClient(port)));
+  clients.forEach((client, request) => client.send(`GET /${request} HTTP/1.1\r\n${H}Connection: close\r\n\r\n`));
+  for (const client of clients.slice(0, 6)) client.socket.pause();
+  await Promise.all(clients.slice(6).map((client) => client.toEnd()));
+  for (const client of clients) client.socket.resume();
+  const answers = await Promise.all(clients.map((client) => client.toEnd()));
+  answers.forEach((answer, request) => expect(answer.endsWith(`\r\n\r\n${body(request)}`)).toBe(true));
+});
