@@ -24,6 +24,11 @@ export interface RaftNodeOptions {
   readonly snapshots?: Partial<SnapshotPolicy>;
   /** A digest of the state machine is compared across replicas at every multiple of this index. */
   readonly digestEvery?: number;
+  /**
+   * A leader whose write takes longer gives up its office. Default: the longest election timeout, since shared disks hold
+   * a sync back for some hundred milliseconds now and then, and a change of leaders costs as much.
+   */
+  readonly diskStallMs?: number;
   /** Writes are refused when the disk has less free. */
   readonly minFreeBytes?: number;
 }

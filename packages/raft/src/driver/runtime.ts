@@ -120,7 +120,7 @@ export class Runtime {
     });
     this.disk = new DiskWatch({
       ...shared,
-      stallMs: config.electionMinMs,
+      stallMs: options.diskStallMs ?? config.electionMaxMs,
       minFreeBytes: options.minFreeBytes ?? limits.FREE_SPACE_MIN_BYTES,
     });
     this.#ticker = new Ticker(this.clock, config.heartbeatMs, {
