@@ -19,6 +19,7 @@ import type { DataplaneContext } from '../thread/context.ts';
 import type { Timer } from '../thread/timers.ts';
 import type { ProxiedAddresses } from '../upstream/user.ts';
 import { ChunkedDecoder } from './chunked-decoder.ts';
+import { exchangeTimeout } from './exchange-timeout.ts';
 import { FAULT } from './faults.ts';
 import type { Fault } from './faults.ts';
 import { giveRequestHead, takeRequestHead } from './head.ts';
@@ -375,7 +376,7 @@ export class Http1Connection implements ClientSide, ClientConnection {
         break;
       case STATE.body:
       case STATE.response:
-        this.#checkExchange(nowMs, waitedMs);
+        this.#checkExchange(nowMs);
         break;
       case STATE.tunnel:
         if (nowMs - Math.max(this.#sinceMs, this.#pipeline.lastByteMs) >= tunnelMs) this.destroy();
@@ -387,20 +388,13 @@ export class Http1Connection implements ClientSide, ClientConnection {
       this.#context.timers.restart(this.#watch, Math.min(this.#watchMs(), requestMs, LINGER_MAX_MS));
   }
 
-  #checkExchange(nowMs: number, waitedMs: number): void {
-    const { headerMs, idleMs, requestMs } = this.listener().spec.timeouts;
-    const { exchange } = this.#pipeline;
-    if (exchange.responseSent) {
-      if (nowMs - Math.max(this.#sinceMs, this.#pipeline.lastByteMs) >= idleMs)
-        this.#pipeline.fail(FAULT.upstreamTimeout);
-      return;
-    }
-    const awaitsClient =
-      this.#state === STATE.body &&
-      !this.#paused &&
-      !(exchange.head.expectContinue && this.#bodyLeft !== 0 && exchange.bytesIn === exchange.head.end);
-    if (awaitsClient && waitedMs >= headerMs) this.#failBody(FAULT.timeout);
-    else if (nowMs - exchange.startedCoarseMs >= requestMs)
-      this.#pipeline.fail(this.#state === STATE.body && !this.#paused ? FAULT.timeout : FAULT.upstreamTimeout);
+  #checkExchange(nowMs: number): void {
+    const { exchange, lastByteMs } = this.#pipeline;
+    const readsBody = this.#state === STATE.body && !this.#paused;
+    const wait = { nowMs, clientSinceMs: this.#sinceMs, backendSinceMs: lastByteMs, readsBody };
+    const fault = exchangeTimeout(exchange, wait);
+    if (fault === null) return;
+    if (this.#state === STATE.body) this.#failBody(fault);
+    else this.#pipeline.fail(fault);
   }
 }
