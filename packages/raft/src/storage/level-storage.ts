@@ -2,22 +2,20 @@
  * The LevelDB store of one replica: log in blocks, hard state in every batch, snapshots in chunks. All writes are synced
  * and pass one lane; what is read at `open` is verified, and a store with faults says so instead of guessing.
  */
-import { mkdir, statfs } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
-import { Level } from 'level';
+import { resolve } from 'node:path';
 import { errorText } from '@flotilla/shared';
 import { entryBytes } from '../codec/entries.ts';
 import type { ConfState, Entry, HardState, Index, ReplicaId, SnapshotMeta, Term } from '../core/types.ts';
 import { RaftError } from '../driver/errors.ts';
 import type { Identity, PersistBatch, Recovered, SnapshotSink, Storage } from '../driver/ports.ts';
-import { BLOCK_MAX_BYTES, DELETES_PER_BATCH_COUNT, WRITE_BUFFER_BYTES } from './limits.ts';
+import { levelHost } from './host.ts';
+import type { Database, Operation, StoreHost } from './host.ts';
+import { BLOCK_MAX_BYTES, DELETES_PER_BATCH_COUNT } from './limits.ts';
 import { LogIndex } from './log-index.ts';
 import { blockKey, decodeBlock, encodeBlock, encodeHard, encodeIdentity, encodeReserved, KEY } from './records.ts';
 import { recover } from './recover.ts';
 import { SnapshotStore } from './snapshot-store.ts';
-import { readWitness, syncDirectory, writeWitness } from './witness.ts';
 import { WriteLane } from './write-lane.ts';
-import type { Database, Operation } from './write-lane.ts';
 
 export interface LevelStorageOptions {
   /** Data directory; created where it does not exist. One process at a time. */
@@ -28,6 +26,7 @@ const NO_HARD: HardState = { term: 0, vote: null, commit: 0 };
 
 export class LevelStorage implements Storage {
   readonly #directory: string;
+  readonly #host: StoreHost;
   readonly #database: Database;
   readonly #lane: WriteLane;
   #log = new LogIndex();
@@ -43,29 +42,25 @@ export class LevelStorage implements Storage {
   #opened = false;
   #sound = false;
 
-  constructor(options: LevelStorageOptions) {
+  /** `host`: what to stand on instead of LevelDB in that directory. */
+  constructor(options: LevelStorageOptions, host: StoreHost = levelHost(resolve(options.directory))) {
     this.#directory = resolve(options.directory);
-    this.#database = new Level<Buffer, Buffer>(join(this.#directory, 'db'), {
-      keyEncoding: 'buffer',
-      valueEncoding: 'buffer',
-      compression: false,
-      writeBufferSize: WRITE_BUFFER_BYTES,
-    });
+    this.#host = host;
+    this.#database = host.database;
     this.#lane = new WriteLane(this.#database);
   }
 
   async open(): Promise<Recovered> {
     if (this.#opened) throw new Error('the store is opened once');
     this.#opened = true;
-    await mkdir(this.#directory, { recursive: true });
-    const witness = await readWitness(this.#directory);
+    await this.#host.prepare();
+    const witness = await this.#host.readWitness();
     try {
       await this.#database.open();
     } catch (error) {
       throw openError(error, this.#directory);
     }
-    await syncDirectory(this.#directory);
-    await syncDirectory(dirname(this.#directory));
+    await this.#host.settle();
     const store = await recover(this.#database, witness).catch((error: unknown) => {
       throw new RaftError('DAMAGED', `the store cannot be read: ${errorText(error)}`, { cause: error });
     });
@@ -151,9 +146,8 @@ export class LevelStorage implements Storage {
     return this.#assertSound().read(meta, offsetBytes);
   }
 
-  async freeBytes(): Promise<number> {
-    const { bavail, bsize } = await statfs(this.#directory);
-    return bavail * bsize;
+  freeBytes(): Promise<number> {
+    return this.#host.freeBytes();
   }
 
   async close(): Promise<void> {
@@ -250,7 +244,7 @@ export class LevelStorage implements Storage {
     if (this.#identity === null) return;
     const { clusterId, replica } = this.#identity;
     try {
-      await writeWitness(this.#directory, { clusterId, replica, batch: this.#durableBatch });
+      await this.#host.writeWitness({ clusterId, replica, batch: this.#durableBatch });
     } catch (error) {
       throw new RaftError('DISK', `cannot write beside the store: ${errorText(error)}`, { cause: error });
     }

@@ -25,7 +25,7 @@ import {
 } from './records.ts';
 import type { HardRecord, IdentityRecord, SnapshotRecord } from './records.ts';
 import type { Witness } from './witness.ts';
-import type { Database } from './write-lane.ts';
+import type { Database } from './host.ts';
 
 export interface RecoveredStore {
   readonly recovered: Recovered;

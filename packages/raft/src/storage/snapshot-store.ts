@@ -10,7 +10,8 @@ import type { SnapshotSink } from '../driver/ports.ts';
 import { DELETES_PER_BATCH_COUNT, SNAPSHOT_CHUNK_BYTES } from './limits.ts';
 import { chunkKey, decodeChunk, encodeChunk, encodeSnapshot, KEY } from './records.ts';
 import type { SnapshotRecord } from './records.ts';
-import type { Database, Operation, WriteLane } from './write-lane.ts';
+import type { Database, Operation } from './host.ts';
+import type { WriteLane } from './write-lane.ts';
 
 const sameSnapshot = (a: SnapshotMeta, b: SnapshotMeta): boolean =>
   a.index === b.index && a.term === b.term && a.checksum === b.checksum && a.sizeBytes === b.sizeBytes;

@@ -4,14 +4,8 @@
  *
  * After the first error nothing is written any more: LevelDB itself no longer knows what reached the disk.
  */
-import type { Level } from 'level';
 import { RaftError } from '../driver/errors.ts';
-
-export type Operation =
-  | { readonly type: 'put'; readonly key: Buffer; readonly value: Buffer }
-  | { readonly type: 'del'; readonly key: Buffer };
-
-export type Database = Level<Buffer, Buffer>;
+import type { Database, Operation } from './host.ts';
 
 interface Job {
   readonly operations: Operation[];
