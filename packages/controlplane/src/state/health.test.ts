@@ -54,7 +54,10 @@ describe('a verdict by quorum', () => {
     const log = allUp(cluster());
     log.observe('n1', false, 'api/b1');
     expect(log.applied.at(-1)?.changes.verdicts).toEqual([]);
+    const upSinceMs = log.state.verdicts.get('api/b1')?.upSinceMs;
+    log.pass(1_000);
     log.observe('n3', false, 'api/b1');
+    expect(log.state.verdicts.get('api/b1')).toMatchObject({ upSinceMs, sinceMs: log.nowMs });
     expect(log.applied.at(-1)?.changes).toMatchObject({
       config: false,
       revision: false,

@@ -43,7 +43,8 @@ describe('every log', () => {
   it('keeps the invariants of the state after each entry', () => {
     fc.assert(
       fc.property(steps, (list) => {
-        play(list, (log) => expect(checkState(log.state)).toEqual([]));
+        // TestLog throws at the first entry that breaks one.
+        expect(play(list).entries).toHaveLength(WORLD.length + list.length);
       }),
       { numRuns: 60 },
     );

@@ -1,5 +1,6 @@
 /** A log for tests of the state machine: appends commands, moves log time, applies, and keeps the entries for replays. */
 import type { Entry } from '@flotilla/raft';
+import { checkState } from '../check-state.ts';
 import { encodeCommand } from '../codec.ts';
 import type { Command } from '../commands.ts';
 import { type Applied, ClusterStateMachine } from '../../state-machine.ts';
@@ -10,6 +11,8 @@ type WithoutVersion<T> = T extends unknown ? Omit<T, 'v'> : never;
 export type TestCommand = WithoutVersion<Command>;
 
 const START_MS = 1_000_000;
+/** Worlds of so many backends have their invariants checked after every entry. */
+const CHECKED_MAX_COUNT = 50;
 
 export class TestLog {
   readonly machine = new ClusterStateMachine();
@@ -58,6 +61,10 @@ export class TestLog {
     const entry: Entry = { index, term: 1, kind, stampMs: this.#stampMs, origin: 'n1#test', seq: index, data };
     this.entries.push(entry);
     const result = this.machine.apply([entry])[0];
+    if (this.state.backends.size <= CHECKED_MAX_COUNT) {
+      const faults = checkState(this.state);
+      if (faults.length > 0) throw new Error(`entry ${index}: ${faults.join('; ')}`);
+    }
     return result ?? { ok: true, index, revision: this.state.meta.revision, changed: false };
   }
 
