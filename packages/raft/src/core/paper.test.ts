@@ -4,8 +4,10 @@
  * replicas is told in testdata/; this file does not cover the client's side (§8 sessions), which is the state machine's.
  */
 import { describe, expect, it } from 'vitest';
-import { ackOf, appendOf, LoneCore, voteOf } from '../testing/lone-core.ts';
+import { ackOf, appendOf, entryOf, LoneCore, voteOf } from '../testing/lone-core.ts';
+import { encodeConfEntry } from './conf-change.ts';
 import type { Message } from './messages.ts';
+import { EntryKind } from './types.ts';
 
 const status = (lone: LoneCore) => lone.core.status();
 const noise: Message[] = [
@@ -256,14 +258,16 @@ describe('§5.5, §7 crashes and snapshots', () => {
 
   it('any other replaces log and state: restored before anything after it is applied', () => {
     const lone = new LoneCore({ terms: [1, 1] }).look();
-    const meta = { index: 9, term: 2, conf: status(lone).conf, digest: 'd', sizeBytes: 1 };
+    const conf = { ...status(lone).conf, voters: ['a', 'x', 'y'] };
+    const meta = { index: 9, term: 2, conf, digest: 'd', sizeBytes: 1 };
     lone.step({ type: 'snapshot-received', nowMs: 0, from: 'b', term: 2, meta });
     lone.receive('b', appendOf(2, [9, 2], [2], 10));
     expect(lone.effects('restore')).toEqual([]);
     lone.write();
     const order = lone.seen.filter(({ type }) => type === 'restore' || type === 'apply').map(({ type }) => type);
     expect(order).toEqual(['restore', 'apply']);
-    expect(status(lone)).toMatchObject({ firstIndex: 10, lastIndex: 10, applying: 10 });
+    expect(status(lone)).toMatchObject({ firstIndex: 10, lastIndex: 10, applying: 10, conf });
+    expect(lone.effects('conf')).toEqual([{ type: 'conf', index: 9, conf }]);
   });
 });
 
@@ -326,6 +330,16 @@ describe('§3.10, §4 and §9.6 of the thesis', () => {
       { seq: 2, accepted: true },
       { seq: 3, refused: 'conf-pending' },
     ]);
+  });
+
+  it('§4.1 nobody campaigns with a committed change that is not in force yet (etcd#7625)', () => {
+    const lone = new LoneCore({ hard: { term: 1 } });
+    const change = { steps: [{ op: 'add-voter', id: 'd' }], context: new Uint8Array(0) } as const;
+    const conf = { ...status(lone).conf, voters: ['a', 'b', 'c', 'd'] };
+    const entry = { ...entryOf(1, 1, encodeConfEntry({ change, conf })), kind: EntryKind.conf };
+    lone.receive('b', { type: 'append', term: 1, prevIndex: 0, prevTerm: 0, entries: [entry], commit: 1 });
+    expect(status(lone.timeout())).toMatchObject({ role: 'follower', commit: 1, applying: 0, leader: null });
+    expect(status(lone.write().timeout())).toMatchObject({ role: 'pre-candidate', conf });
   });
 
   it('§9.6 pre-vote raises no term, writes nothing and binds nobody', () => {
