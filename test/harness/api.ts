@@ -15,8 +15,10 @@ export interface ApiSend {
   readonly timeoutMs?: number;
 }
 
+export type ApiCall = (method: string, path: string, send?: ApiSend) => Promise<ApiReply>;
+
 /** A client for `http://host:port`. Rejects only where there is no answer. */
-export function apiOf(base: string): (method: string, path: string, send?: ApiSend) => Promise<ApiReply> {
+export function apiOf(base: string, defaults: Readonly<Record<string, string>> = {}): ApiCall {
   return async (method, path, send = {}) => {
     const response = await fetch(`${base}${path}`, {
       method,
@@ -24,6 +26,7 @@ export function apiOf(base: string): (method: string, path: string, send?: ApiSe
       headers: {
         connection: 'close',
         ...(send.body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...defaults,
         ...send.headers,
       },
       body: send.body === undefined ? null : JSON.stringify(send.body),

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { waitFor } from '@flotilla/shared/testing';
 import { apiOf } from './api.ts';
+import type { ApiCall } from './api.ts';
 import { stablePorts } from './ports.ts';
 import { FlotillaProcess } from './process.ts';
 
@@ -42,7 +43,7 @@ export class ClusterNode {
   readonly webPort: number;
   readonly settingsFile: string;
   readonly process: FlotillaProcess;
-  readonly call: ReturnType<typeof apiOf>;
+  readonly call: ApiCall;
 
   constructor(
     id: string,
@@ -56,6 +57,10 @@ export class ClusterNode {
     this.settingsFile = settingsFile;
     this.process = new FlotillaProcess(['node', '--config', settingsFile, '--stop-on-stdin-close'], env);
     this.call = apiOf(`http://${this.api}`);
+  }
+
+  get isRunning(): boolean {
+    return this.process.isRunning;
   }
 
   async isReady(): Promise<boolean> {

@@ -3,7 +3,13 @@
  * write must be there at the end, one that was refused must not have happened, and only an unknown outcome may go either way.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { ClusterNode } from './cluster.ts';
+import type { ApiCall } from './api.ts';
+
+/** A node that can be written through. */
+export interface WriterTarget {
+  readonly call: ApiCall;
+  readonly isRunning: boolean;
+}
 
 export interface WriterReport {
   readonly acknowledged: readonly { readonly revision: number; readonly weight: number }[];
@@ -14,7 +20,7 @@ export interface WriterReport {
 }
 
 export class Writer {
-  readonly #nodes: readonly ClusterNode[];
+  readonly #nodes: readonly WriterTarget[];
   readonly #backend: string;
   readonly #pauseMs: number;
   readonly #acknowledged: { revision: number; weight: number }[] = [];
@@ -24,7 +30,7 @@ export class Writer {
   #running = true;
   #work: Promise<void> = Promise.resolve();
 
-  constructor(nodes: readonly ClusterNode[], backend: string, pauseMs: number) {
+  constructor(nodes: readonly WriterTarget[], backend: string, pauseMs: number) {
     this.#nodes = nodes;
     this.#backend = backend;
     this.#pauseMs = pauseMs;
@@ -61,7 +67,7 @@ export class Writer {
   }
 
   async #write(weight: number): Promise<void> {
-    const running = this.#nodes.filter((node) => node.process.isRunning);
+    const running = this.#nodes.filter((node) => node.isRunning);
     const node = running[Math.floor(Math.random() * running.length)];
     if (node === undefined) return;
     try {

@@ -44,7 +44,7 @@ export class Demo {
     this.#say(`starting three backends and three nodes, state in ${this.#plan.data}`);
     for (const part of this.#parts) this.#launch(part);
     await this.#untilReady(startedMs);
-    this.#say(greeting(this.#plan, performance.now() - startedMs));
+    if (this.#stopping === null) this.#say(greeting(this.#plan, performance.now() - startedMs));
   }
 
   /** Tells what dies and what returns, until the demo is stopped. */
@@ -94,14 +94,17 @@ export class Demo {
   async #untilReady(startedMs: number): Promise<void> {
     const waiting = new Set(this.#parts);
     while (waiting.size > 0 && this.#stopping === null) {
-      for (const part of waiting) {
-        const child = this.#children.get(part.id);
-        if (child !== undefined && (child.exitCode !== null || child.signalCode !== null))
-          throw failedStart(part, child);
-        if (!(await isReady(part))) continue;
-        waiting.delete(part);
-        this.#say(`  ${part.id} is ready (${((performance.now() - startedMs) / 1000).toFixed(1)} s)`);
-      }
+      await Promise.all(
+        [...waiting].map(async (part) => {
+          const ready = await isReady(part);
+          if (this.#stopping !== null) return;
+          // Killed by somebody meanwhile: the watch tells how to bring it back.
+          const child = this.#children.get(part.id);
+          if (ready || child?.signalCode) waiting.delete(part);
+          else if (child !== undefined && child.exitCode !== null) throw failedStart(part, child);
+          if (ready) this.#say(`  ${part.id} is ready (${((performance.now() - startedMs) / 1000).toFixed(1)} s)`);
+        }),
+      );
       if (performance.now() - startedMs > DEMO_READY_MS) {
         const ids = [...waiting].map((part) => part.id).join(', ');
         throw new CliError(
@@ -139,10 +142,9 @@ export class Demo {
 }
 
 function failedStart(part: DemoPart, child: ChildProcess): CliError {
-  const how = child.signalCode ?? `exit code ${child.exitCode}`;
   return new CliError(
     child.exitCode || EXIT.unavailable,
-    `${part.id} did not start (${how}). Its log ends with:\n${logTail(part)}`,
+    `${part.id} did not start (exit code ${child.exitCode}). Its log ends with:\n${logTail(part)}`,
   );
 }
 

@@ -25,6 +25,7 @@ export const SETTINGS = {
   join: { value: 'HOST:PORT', help: 'API address of any member of the cluster to join, instead of peers' },
   bindAddress: { value: 'ADDRESS', help: 'address that the listeners of this node bind (default 0.0.0.0)' },
   portOffset: { value: 'N', help: 'added to the port of each listener: several nodes on one machine (default 0)' },
+  zone: { value: 'NAME', help: 'where this node stands: work stays with backends of the same tag zone while they can' },
   proxyThreads: { value: 'N', help: 'threads that carry traffic (default: cores − 1, at least 1)' },
   apiTokens: { value: 'LIST', help: 'admin:TOKEN,operator:TOKEN,viewer:TOKEN' },
   tlsCa: { value: 'FILE', help: 'PEM: the CA that signed the certificates of all nodes (mutual TLS between nodes)' },

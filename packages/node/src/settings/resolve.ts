@@ -56,6 +56,7 @@ function assemble(reader: Reader): NodeSettings {
     join: joining,
     bindAddress: reader.ip('bindAddress', '0.0.0.0'),
     portOffset: reader.integer('portOffset', 0, { min: -PORT_OFFSET_MAX, max: PORT_OFFSET_MAX }),
+    zone: reader.text('zone'),
     proxyThreads: reader.integer('proxyThreads', defaultProxyThreads(), { min: 1, max: PROXY_THREADS_MAX }),
     apiTokens: reader.tokens(),
     tls: reader.pemSet({ ca: 'tlsCa', cert: 'tlsCert', key: 'tlsKey' }),

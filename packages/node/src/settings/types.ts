@@ -34,6 +34,7 @@ export interface NodeSettings {
   readonly join: HostPort | null;
   readonly bindAddress: string;
   readonly portOffset: number;
+  readonly zone: string | null;
   readonly proxyThreads: number;
   readonly apiTokens: readonly ApiToken[];
   /** PEM texts. */

@@ -79,8 +79,9 @@ export class Supervisor {
   }
 
   #spawnProxy(threadId: number): Worker {
-    const { nodeId, bindAddress, portOffset, logLevel } = this.#settings;
-    const data: ProxyThreadData = { nodeId, threadId, bindAddress, portOffset, memory: this.#memory, logLevel };
+    const { nodeId, bindAddress, portOffset, logLevel, zone } = this.#settings;
+    const own = { nodeId, threadId, bindAddress, portOffset, logLevel, ...(zone === null ? {} : { zone }) };
+    const data: ProxyThreadData = { ...own, memory: this.#memory };
     const worker = new Worker(PROXY_ENTRY, {
       name: `proxy-${threadId}`,
       workerData: data,

@@ -6,4 +6,4 @@ import { runProxyThread } from '@flotilla/dataplane';
 import type { ProxyThreadData } from '@flotilla/shared';
 
 if (parentPort === null) throw new Error('proxy-thread.ts is started by the supervisor, as a worker thread');
-await runProxyThread(workerData as ProxyThreadData, parentPort);
+runProxyThread(workerData as ProxyThreadData, parentPort);
