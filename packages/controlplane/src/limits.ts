@@ -24,8 +24,6 @@ export const loginWindowMs = 60_000;
 /** Addresses remembered for that; the oldest are forgotten first. */
 export const loginAddressesMax = 10_000;
 
-export const idempotencyKeysMax = 4_096;
-export const idempotencyTtlMs = 600_000;
 export const idempotencyKeyMaxBytes = 200;
 
 /** Probes of this node that run at the same time; the rest wait their turn. */
@@ -47,18 +45,15 @@ export const livenessTimeoutMs = 3_000;
 /** The same where its connection is broken, too. */
 export const livenessUnlinkedMs = 1_000;
 export const livenessCheckMs = 500;
-export const announceRetryMs = 500;
 
 export const watchClientsMax = 256;
 /** Events kept for watchers that come back. */
 export const watchBufferCount = 4_096;
 export const watchHeartbeatMs = 15_000;
 
-export const drainDeadlineDefaultMs = 30_000;
 export const drainDeadlineMaxMs = 24 * 3_600_000;
 /** Between readiness down and closing connections: what probes and DNS in front of us need to notice. */
 export const drainPropagationMs = 3_000;
-export const drainTickMs = 200;
 /** Parsing YAML is slow and holds the loop: larger documents are to be sent as JSON. */
 export const yamlLimitBytes = 1024 * 1024;
 /** A node that has nothing new to say of its probes says so this often; the state forgets observers after 15 s. */

@@ -90,13 +90,12 @@ export class NodeContext implements ApiContext {
     }
     const { state, nodeId } = session.host;
     const { quorum } = session.host.status();
-    const snapshot = session.feed.current();
     const reasons = this.#readiness.reasons({
       loaded,
       loadingReason: '',
       caughtUp: session.duties.caughtUp,
-      listenerFaults: publisher.listenerFaults(snapshot),
-      unknownBackends: unknownBackends(state),
+      listenerFaults: publisher.listenerFaults(state.listeners.keys()),
+      unknownBackends: () => unknownBackends(state),
       awaitsConfig: state.meta.revision === 0 && settings.seedConfig !== null,
       draining: state.drains.has(nodeId),
       isolated: isIsolated(state, nodeId),

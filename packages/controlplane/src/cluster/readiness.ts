@@ -13,7 +13,7 @@ export interface ReadinessFacts {
   readonly caughtUp: boolean;
   readonly listenerFaults: readonly string[];
   /** Probed pools whose backends have no verdict yet, as `pool/backend`. */
-  readonly unknownBackends: readonly string[];
+  readonly unknownBackends: () => readonly string[];
   /** This node brings a first configuration and the cluster has none yet. */
   readonly awaitsConfig: boolean;
   readonly draining: boolean;
@@ -40,7 +40,9 @@ export class Readiness {
   reasons(facts: ReadinessFacts): string[] {
     if (facts.stopping) return ['stopping'];
     if (!facts.loaded) return [facts.loadingReason];
-    const { caughtUp, awaitsConfig, unknownBackends: unknown } = facts;
+    const { caughtUp, awaitsConfig } = facts;
+    // Looked at until it was seen once: with many backends this is the costly part.
+    const unknown = this.#verdictsKnown || !caughtUp || awaitsConfig ? [] : facts.unknownBackends();
     if (caughtUp && !awaitsConfig && unknown.length === 0) this.#verdictsKnown = true;
     const reasons: string[] = [];
     if (facts.quarantined) reasons.push('quarantined: its state differs from that of the other nodes');

@@ -27,7 +27,8 @@ export function probe(target: ProbeTarget, signal: AbortSignal): Promise<ProbeRe
       resolve({ ok, latencyMs: round(performance.now() - startedMs), detail: detail.slice(0, probeDetailMaxBytes) });
     };
     const abort = (): void => settle(false, 'stopped');
-    const timer = setTimeout(() => settle(false, `no answer within ${timeoutMs} ms`), timeoutMs);
+    // After a stall of our own the answer may be there, unread: sockets get their turn before the verdict.
+    const timer = setTimeout(() => setImmediate(settle, false, `no answer within ${timeoutMs} ms`), timeoutMs);
     signal.addEventListener('abort', abort);
     try {
       const opened = dial(target, () => start(target, opened, { settle }));

@@ -59,9 +59,9 @@ describe('publisher', () => {
     const one = thread(1);
     one.bindErrors.set(8080, 'EADDRINUSE');
     made.addPort(1, one.controlPort);
-    expect(made.listenerFaults(snapshot(1))).toEqual(['listener web is not bound yet']);
+    expect(made.listenerFaults(['web'])).toEqual(['listener web is not bound yet']);
     await made.whenActive(1, 5_000);
-    expect(made.listenerFaults(snapshot(1))).toEqual(['listener web cannot bind port 8080: EADDRINUSE']);
+    expect(made.listenerFaults(['web'])).toEqual(['listener web cannot bind port 8080: EADDRINUSE']);
   });
 
   it('keeps the counters of a thread that was replaced', async () => {

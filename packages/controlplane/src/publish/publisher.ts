@@ -121,10 +121,10 @@ export class Publisher {
     return oldest;
   }
 
-  /** What stands between this node and serving all of `snapshot`'s listeners, for people; empty: all are bound. */
-  listenerFaults(snapshot: RoutingSnapshot | null): string[] {
+  /** What stands between this node and serving these listeners, for people; empty: all are bound. */
+  listenerFaults(names: Iterable<string>): string[] {
     const faults = new Set<string>();
-    for (const { name } of snapshot?.listeners ?? []) {
+    for (const name of names) {
       for (const link of this.#links.values()) {
         const report = link.listeners.get(name);
         if (report === undefined) faults.add(`listener ${name} is not bound yet`);
