@@ -12,7 +12,7 @@ import { expect, test } from 'vitest';
 import { openStorage } from './level-storage.ts';
 
 const ROUNDS = 6;
-const CHILD = fileURLToPath(new URL('writer-child.ts', import.meta.url));
+const CHILD = fileURLToPath(new URL('../testing/writer-child.ts', import.meta.url));
 
 /** Runs the writer until it acknowledged some writes, kills it, answers the last acknowledgement. */
 async function writeAndDie(directory: string, acknowledgements: number): Promise<{ index: number; term: number }> {

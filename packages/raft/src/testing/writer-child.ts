@@ -1,6 +1,6 @@
-/** Child of `kill.test.ts`: writes as fast as it can and says what was acknowledged, until it is killed. Not a test. */
-import { batch, CONF, entries, hard, IDENTITY } from '../testing/storage-suite.ts';
-import { openStorage } from './level-storage.ts';
+/** Child of `storage/kill.test.ts`: writes as fast as it can and says what was acknowledged, until it is killed. Not a test. */
+import { batch, CONF, entries, hard, IDENTITY } from './storage-suite.ts';
+import { openStorage } from '../storage/level-storage.ts';
 
 const { storage, recovered } = await openStorage({ directory: process.argv[2] ?? '' });
 if (recovered.faults.length > 0) throw new Error(recovered.faults.join('; '));
