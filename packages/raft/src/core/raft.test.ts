@@ -5,7 +5,10 @@ import { resolveConfig } from './config.ts';
 import { createCore } from './raft.ts';
 import { EMPTY_CONF } from './types.ts';
 
-const leader = (options: LoneOptions = {}): LoneCore => new LoneCore(options).elect().receive('b', ackOf(1, 1)).look();
+const leader = (options: LoneOptions = {}): LoneCore => {
+  const lone = new LoneCore(options).elect();
+  return lone.receive('b', ackOf(lone.core.status().term, 1)).look();
+};
 
 const outcomes = (lone: LoneCore): string[] =>
   lone.effects('proposed').flatMap((effect) => effect.outcomes.map((one) => (one.accepted ? 'accepted' : one.refused)));
@@ -83,6 +86,24 @@ describe('every caller gets an answer', () => {
       lone.receive('c', { type: 'heartbeat', term: 2, commit: 0, readSeq: 0 }).tick(100);
     }
     expect(lone.effects('read-failed')).toMatchObject([{ seq: 2, refused: 'no-quorum' }]);
+  });
+});
+
+describe('forwarded requests', () => {
+  const proposals = [{ seq: 7, data: new Uint8Array(0) }];
+  const change = { steps: [{ op: 'add-learner', id: 'd' }], context: new Uint8Array(0) } as const;
+
+  it('are good for the term in which they were sent, so that a later term settles their fate', () => {
+    const lone = leader({ hard: { term: 4 } });
+    lone.receive('b', { type: 'forward', term: 4, proposals });
+    lone.receive('b', { type: 'forward-conf', term: 4, seq: 8, change });
+    lone.receive('b', { type: 'forward', term: 5, proposals });
+    const answers = lone.sent('forward-response').flatMap(({ message }) => message.results);
+    expect(answers.map(({ seq, refused }) => [seq, refused])).toEqual([
+      [7, 'not-leader'],
+      [8, 'not-leader'],
+      [7, null],
+    ]);
   });
 });
 
