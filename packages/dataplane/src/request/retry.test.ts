@@ -92,6 +92,8 @@ describe('after the request was sent', () => {
     const good = await startBackend(named('good'));
     const proxy = await startProxy([bad.port, good.port], { pool: retry(['reset']) });
     for (let count = 0; count < 3; count++) expect(await rawRequest(proxy.port, get())).toMatch(/\r\n\r\ngood$/);
+    const by502 = await startProxy([bad.port, good.port], { pool: retry([502]) });
+    for (let count = 0; count < 2; count++) expect(await rawRequest(by502.port, get())).toMatch(/\r\n\r\ngood$/);
     const without = await startProxy([bad.port], { pool: retry(['connect-failure']) });
     expect(await rawRequest(without.port, get())).toMatch(/^HTTP\/1\.1 502 /);
   });

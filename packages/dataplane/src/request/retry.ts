@@ -5,6 +5,7 @@
  * and nothing came back: once more on a fresh one, where that is harmless; anything later: only idempotent methods, a body
  * that can be sent again, no byte of a response at the client, the pool's policy and its budget.
  */
+import type { RetrySpec } from '@flotilla/shared';
 import { SUSPECT_MS } from '../limits.ts';
 import type { Fault } from '../http1/faults.ts';
 import { FAULT } from '../http1/faults.ts';
@@ -13,7 +14,7 @@ import type { ReplayBuffer } from './replay-buffer.ts';
 
 const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE']);
 
-type RetryOn = 'connect-failure' | 'reset' | 'timeout' | 502 | 503 | 504;
+type RetryOn = RetrySpec['on'][number];
 
 /** Marks the backend and says whether to choose another. Faults of the queue blame nobody. */
 export function afterConnectFailure(exchange: Exchange, fault: Fault): boolean {
@@ -35,7 +36,7 @@ export function isStale(exchange: Exchange, reused: boolean, answered: boolean, 
 export function afterFailure(exchange: Exchange, on: RetryOn, replay: ReplayBuffer): boolean {
   const { pool, backend, engine } = exchange;
   if (pool === null || backend === null || exchange.responseSent) return false;
-  if (!pool.spec.retry.on.includes(on) || !isRepeatable(exchange, replay)) return false;
+  if (!allows(pool.spec.retry, on) || !isRepeatable(exchange, replay)) return false;
   if (exchange.attempts >= pool.spec.retry.attempts) return false;
   const { budgetRatio, budgetMinCount } = pool.spec.retry;
   if (!engine.budget(pool).tryRetry(engine.context.timers.nowMs, budgetRatio, budgetMinCount)) return false;
@@ -47,13 +48,19 @@ export function retriesOnStatus(status: number): status is 502 | 503 | 504 {
   return status === 502 || status === 503 || status === 504;
 }
 
+/** A broken connection is our own 502 and a late answer our own 504: whoever retries those statuses means these too. */
+function allows({ on }: RetrySpec, failure: RetryOn): boolean {
+  if (on.includes(failure)) return true;
+  return (failure === 'reset' && on.includes(502)) || (failure === 'timeout' && on.includes(504));
+}
+
 function isRepeatable(exchange: Exchange, replay: ReplayBuffer): boolean {
   return IDEMPOTENT.has(exchange.head.method) && replay.isComplete && !exchange.upgradeRequested;
 }
 
 function tryAgain(exchange: Exchange, on: RetryOn): boolean {
   const { pool, engine } = exchange;
-  if (pool === null || !pool.spec.retry.on.includes(on)) return false;
+  if (pool === null || !allows(pool.spec.retry, on)) return false;
   if (exchange.attempts >= pool.spec.retry.attempts) return false;
   exchange.attempts++;
   engine.context.stats.retry(pool.spec.name, String(on));

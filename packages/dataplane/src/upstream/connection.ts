@@ -26,6 +26,8 @@ export interface ConnectionOwner {
   speaksHttp10: boolean;
   /** Idle again. */
   released(connection: UpstreamConnection): void;
+  /** A connection was lost before its response began. */
+  brokeUnanswered(): void;
   /** Gone. */
   closed(connection: UpstreamConnection, wasIdle: boolean): void;
 }
@@ -277,6 +279,8 @@ export class UpstreamConnection implements UpstreamHandle {
     this.#user = null;
     this.#close();
     if (user === null) return;
+    // One that broke instead of answering is rarely alone: the idle ones would fail the next requests the same way.
+    if (state === STATE.head && fault === FAULT.upstreamReset) this.pool.brokeUnanswered();
     if (state === STATE.connecting) user.connectFailed(FAULT.connectFailure);
     else user.responseFailed(fault, state !== STATE.head);
   }

@@ -118,6 +118,10 @@ export class UpstreamPool implements ConnectionOwner {
     if (this.#waiting.length > 0) this.#serveWaiting();
   }
 
+  brokeUnanswered(): void {
+    this.#closeIdle();
+  }
+
   /** The backend left the configuration. */
   retire(): void {
     this.#retired = true;
