@@ -2,7 +2,7 @@
  * What replicas say to one another. Field by field; every message carries the sender's term (never 0 on the wire).
  * Snapshots travel as a stream on the bulk lane and reach the core as one `snapshot-received` event.
  */
-import type { ConfChange, Entry, Index, ReplicaId, Term } from './types.ts';
+import type { ConfChange, Entry, Index, Term } from './types.ts';
 
 /** Asks for a vote (§5.2). With `pre`, asks only whether a vote would be given; grants then bind nobody. */
 export interface VoteRequest {
@@ -144,5 +144,3 @@ export type Message =
   | ForwardedConf
   | ReadIndexRequest
   | ReadIndexResponse;
-
-export type Envelope = { readonly from: ReplicaId; readonly to: ReplicaId; readonly message: Message };

@@ -31,6 +31,8 @@ export interface CoreOptions {
   /** The same clocks that later events carry. */
   readonly nowMs: number;
   readonly wallMs: number;
+  /** Walk the whole state after every step, not only what costs O(1). For tests and simulations. */
+  readonly deepChecks?: boolean;
 }
 
 export type PeerState = 'probe' | 'replicate' | 'snapshot';

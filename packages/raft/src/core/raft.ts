@@ -21,7 +21,7 @@ import {
 } from './election.ts';
 import type { Event } from './events.ts';
 import { handleAppend, handleHeartbeat } from './following.ts';
-import { checkState, checkTransition, remember } from './invariants.ts';
+import { checkDeep, checkState, checkTransition, remember } from './invariants.ts';
 import { retireIfDue } from './membership.ts';
 import type { Message } from './messages.ts';
 import { send } from './outbox.ts';
@@ -44,8 +44,8 @@ import { describeStatus } from './status.ts';
 import { expireTransfer, finishTransfer, startTransfer } from './transfer.ts';
 import type { ReplicaId, Role, Term } from './types.ts';
 
-export { decodeConfEntry, encodeConfEntry, type ConfEntry } from './conf-change.ts';
-export type { CoreOptions, CoreStatus, PeerStatus, RaftCore, RecoveredState } from './port.ts';
+export { decodeConfEntry, type ConfEntry } from './conf-change.ts';
+export type { CoreOptions, CoreStatus, PeerStatus, RaftCore } from './port.ts';
 
 /** Throws where the options contradict themselves or what was recovered does not hang together. */
 export function createCore(options: CoreOptions): RaftCore {
@@ -54,6 +54,7 @@ export function createCore(options: CoreOptions): RaftCore {
 
 class Core implements RaftCore {
   readonly #state: RaftState;
+  readonly #deepChecks: boolean;
   #started = false;
   #halted = false;
   /** As told by the last `role` effect. */
@@ -62,6 +63,7 @@ class Core implements RaftCore {
 
   constructor(options: CoreOptions) {
     this.#state = createState(options);
+    this.#deepChecks = options.deepChecks ?? false;
   }
 
   status(nowMs?: number): CoreStatus {
@@ -81,7 +83,8 @@ class Core implements RaftCore {
       handle(s, event);
       this.#finish(s);
       checkTransition(before, s);
-      checkState(s);
+      if (this.#deepChecks) checkDeep(s);
+      else checkState(s);
     } catch (error) {
       this.#halted = true;
       const what = error instanceof InvariantError ? 'invariant' : 'fault';

@@ -59,7 +59,16 @@ export class CoreCluster {
 
   #boot(id: ReplicaId, disk: Disk, { mayVote = true, seed }: Omit<ReplicaOptions, 'recovered'>): RaftCore {
     const { nowMs } = this;
-    return createCore({ self: id, config: this.#config, seed, recovered: disk.state, mayVote, nowMs, wallMs: nowMs });
+    const clocks = { nowMs, wallMs: nowMs };
+    return createCore({
+      self: id,
+      config: this.#config,
+      seed,
+      recovered: disk.state,
+      mayVote,
+      deepChecks: true,
+      ...clocks,
+    });
   }
 
   /** Loses everything that was not on disk. Of the writes under way, `done` got there, though nobody was told. */

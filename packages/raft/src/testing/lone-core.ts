@@ -64,6 +64,7 @@ export class LoneCore {
       seed: rest.seed ?? 1,
       recovered: { hard, snapshot: null, entries, firstIndex: 1, conf },
       mayVote: rest.mayVote ?? true,
+      deepChecks: true,
       nowMs: 0,
       wallMs: 0,
     });
