@@ -219,6 +219,8 @@ export class NodeContext implements ApiContext {
     if (leader === null) throw new FlotillaError('NO_LEADER', 'there is no leader that could hand over');
     if (leader === host.raft.replica) {
       const target = to === null ? null : this.#replicaOf(host, to);
+      if (target !== leader && host.status().conf.voters.length < 2)
+        throw new FlotillaError('CONFLICT', 'there is no other voter that could lead');
       return nameOf(await host.raft.transferLeadership(target, { timeoutMs: transferTimeoutMs }));
     }
     const api = parseHostPort(this.apiOf(leader));

@@ -52,8 +52,7 @@ export interface ExplainRequest {
   /** With its query. */
   readonly path: string;
   readonly clientIp: string;
-  /** By lower-case name. */
-  readonly headers: Readonly<Record<string, string>>;
+  readonly headers: readonly { readonly name: string; readonly value: string }[];
 }
 
 /** A file that the API serves as it is, e.g. the dashboard's. */

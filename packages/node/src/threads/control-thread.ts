@@ -6,6 +6,7 @@
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import { startControl } from '@flotilla/controlplane';
+import { explain } from '@flotilla/dataplane/table';
 import { errorText } from '@flotilla/shared';
 import type { ControlToSupervisor, SupervisorToControl } from '@flotilla/shared';
 import { createLogger } from '@flotilla/shared/runtime';
@@ -21,7 +22,7 @@ const tell = (message: ControlToSupervisor): void => supervisor.postMessage(mess
 const onFatal = (exitCode: number, message: string): void => tell({ type: 'fatal', exitCode, message });
 
 try {
-  const control = await startControl(toControlSettings(settings), { memory, proxyPorts, onFatal }, log);
+  const control = await startControl(toControlSettings(settings), { memory, proxyPorts, onFatal, explain }, log);
   // Listening starts here, so that what was sent meanwhile has waited in the port.
   supervisor.on('message', (message: SupervisorToControl) => {
     switch (message.type) {

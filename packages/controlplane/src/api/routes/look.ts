@@ -42,7 +42,8 @@ export function lookRoutes(app: FastifyInstance, context: ApiContext): void {
     },
     async (request, reply) => {
       const host = await fresh(context, request, reply);
-      const answer = context.explain(explained(request));
+      // Without the index it was compiled at: that moves on by itself, and the answer is to be the same on every node.
+      const { index: _index, ...answer } = context.explain(explained(request)) as { readonly index?: number };
       return { revision: host.revision, ...answer };
     },
   );
@@ -90,10 +91,9 @@ function explained(request: FastifyRequest): ExplainRequest {
   };
   const { listener, method = 'GET', host = '', path = '/', clientIp = '127.0.0.1' } = query;
   if (!path.startsWith('/')) throw new FlotillaError('BAD_REQUEST', 'path begins with /');
-  const headers: Record<string, string> = {};
-  for (const line of [query.header ?? []].flat()) {
+  const headers = [query.header ?? []].flat().map((line) => {
     const colon = line.indexOf(':');
-    headers[line.slice(0, colon).toLowerCase()] = line.slice(colon + 1).trim();
-  }
+    return { name: line.slice(0, colon).toLowerCase(), value: line.slice(colon + 1).trim() };
+  });
   return { listener, method, host: host.toLowerCase(), path, clientIp, headers };
 }
