@@ -23,6 +23,7 @@ const { values } = parseArgs({
 });
 
 const REPOSITORY = fileURLToPath(new URL('../', import.meta.url));
+const LAUNCHER = fileURLToPath(new URL('../flotilla', import.meta.url));
 const SHIFT = 4_000;
 const NUMBERS = [1, 2, 3];
 const api = (number: number): string => `http://127.0.0.1:${7400 + SHIFT + number}`;
@@ -36,7 +37,7 @@ interface Run {
 
 async function startDemo(data: string): Promise<Run> {
   const startedMs = performance.now();
-  const child = spawn('./flotilla', ['demo', '--data', data, '--port-shift', String(SHIFT)], {
+  const child = spawn(LAUNCHER, ['demo', '--data', data, '--port-shift', String(SHIFT)], {
     cwd: REPOSITORY,
     stdio: ['ignore', 'ignore', 'inherit'],
   });
@@ -92,7 +93,7 @@ async function failover(data: string, round: number): Promise<number> {
   }
   const tookMs = performance.now() - startedMs;
   const settings = join(data, `n${leader}.yaml`);
-  spawn('./flotilla', ['node', '--config', settings], { cwd: REPOSITORY, stdio: 'ignore', detached: true }).unref();
+  spawn(LAUNCHER, ['node', '--config', settings], { cwd: REPOSITORY, stdio: 'ignore', detached: true }).unref();
   await waitFor('the killed node to be ready', () => allReady(), { timeoutMs: 60_000, everyMs: 25 });
   return tookMs;
 }

@@ -73,11 +73,14 @@ describe.skipIf(command === null)('a cluster of containers', () => {
 
   it('goes on while a node is cut off from the network, and takes it back', async () => {
     const node = await follower();
-    await whileDown(
-      node,
-      () => cluster.disconnect(node.id),
-      () => cluster.connect(node.id),
-    );
+    const cutOff = async (): Promise<void> => {
+      await cluster.disconnect(node.id);
+      const alone = async (): Promise<boolean> => (await cluster.inside(node.id, '/v1/status')).body.quorum === false;
+      await waitFor('the node to know that it is alone', alone, { timeoutMs: 30_000 });
+      expect((await cluster.inside(node.id, '/v1/pools/api?consistency=local')).status).toBe(200);
+      expect((await cluster.inside(node.id, '/v1/pools/api')).status).toBe(503);
+    };
+    await whileDown(node, cutOff, () => cluster.connect(node.id));
   });
 
   it('goes on while a backend is killed and comes back', async () => {

@@ -80,6 +80,16 @@ export class Compose {
     await run('docker', ['network', 'connect', '--alias', service, network, await this.#container(service)]);
   }
 
+  /** `GET path` as the service itself sees it, also when nobody else can reach it. */
+  async inside(service: string, path: string): Promise<{ status: number; body: Record<string, unknown> }> {
+    const init = `{ headers: { authorization: 'Bearer ${TOKEN}' } }`;
+    const script =
+      `const answer = await fetch('http://127.0.0.1:7400${path}', ${init});` +
+      'console.log(JSON.stringify({ status: answer.status, body: await answer.json() }))';
+    const output = await this.compose('exec', '-T', service, 'node', '--input-type=module', '--eval', script);
+    return JSON.parse(output) as { status: number; body: Record<string, unknown> };
+  }
+
   node(id: string): ComposeNode {
     const node = this.nodes.find((candidate) => candidate.id === id);
     if (node === undefined) throw new Error(`no node ${id}`);

@@ -8,6 +8,11 @@ import { waitFor } from '@flotilla/shared/testing';
 
 export const REPOSITORY = fileURLToPath(new URL('../../', import.meta.url));
 const MAIN = fileURLToPath(new URL('../../packages/cli/src/main.ts', import.meta.url));
+/** What `./flotilla` sets before it becomes the process. */
+const LAUNCHER_ENV = {
+  UV_THREADPOOL_SIZE: '16',
+  NODE_COMPILE_CACHE: fileURLToPath(new URL('../../.tools/compile-cache', import.meta.url)),
+};
 const OUTPUT_KEPT_CHARS = 200_000;
 
 export interface Ended {
@@ -46,7 +51,7 @@ export class FlotillaProcess {
     const child = spawn(process.execPath, [MAIN, ...this.#args], {
       cwd: REPOSITORY,
       stdio: ['pipe', 'pipe', 'pipe'],
-      env: { ...process.env, NO_COLOR: '1', UV_THREADPOOL_SIZE: '16', ...this.#env },
+      env: { ...process.env, ...LAUNCHER_ENV, NO_COLOR: '1', ...this.#env },
     });
     const keep = (chunk: Buffer): void => {
       this.#output = (this.#output + chunk.toString('utf8')).slice(-OUTPUT_KEPT_CHARS);
@@ -93,7 +98,7 @@ export async function flotilla(
 }> {
   const child = spawn(process.execPath, [MAIN, ...args], {
     cwd: REPOSITORY,
-    env: { ...process.env, NO_COLOR: '1', ...options.env },
+    env: { ...process.env, ...LAUNCHER_ENV, NO_COLOR: '1', ...options.env },
     stdio: ['pipe', 'pipe', 'pipe'],
   });
   child.stdin.on('error', () => undefined);
