@@ -2,6 +2,7 @@
  * Control threads of a cluster, over real TCP, disks and HTTP: writes through any node, conditions, verdicts by majority,
  * no quorum, restart from disk.
  */
+import { rmSync } from 'node:fs';
 import { waitFor } from '@flotilla/shared/testing';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type Answer, TestBackend, TestCluster, type TestNode } from './testing/index.ts';
@@ -321,11 +322,31 @@ describe('members', () => {
     expect(fourth.thread.draining).toBe(false);
     const gone = await nodes[0]!.ask('/v1/members/n4', { method: 'DELETE' });
     expect(gone.status, gone.text).toBe(200);
+    await waitFor('n4 to know', async () => (await fourth.ask('/ready')).body.reasons.join().includes('removed'));
     expect((await nodes[1]!.ask('/v1/members')).body.items.map((each: { id: string }) => each.id)).toEqual([
       'n1',
       'n2',
       'n3',
     ]);
+  });
+
+  it('with a lost disk are refused under their old name, and come back as new members', async () => {
+    const nodes = await started(3, document(['10.0.0.1:80']));
+    const lost = nodes[2]!;
+    await lost.stop();
+    rmSync(lost.settings.dataDir, { recursive: true });
+    const wiped = await cluster!.restart(lost);
+    await waitFor('the refusal', () => wiped.fatal?.includes('FLOTILLA_JOIN'));
+    await wiped.stop();
+    expect((await nodes[0]!.ask('/v1/members/n3', { method: 'DELETE' })).status).toBe(200);
+    const again = await cluster!.join('n3', nodes[0]!);
+    await again.whenReady();
+    await waitFor('its vote', async () => {
+      const { body } = await nodes[0]!.ask('/v1/members');
+      return body.items.filter((each: { voter: boolean }) => each.voter).length === 3;
+    });
+    const written = await patch(again, '/v1/pools/api/backends/b1?wait=all', { weight: 3 });
+    expect(written.status, written.text).toBe(200);
   });
 
   it('hand leadership over on request through any node', async () => {

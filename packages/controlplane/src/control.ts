@@ -138,9 +138,17 @@ class Control implements ControlHandle {
   #fatal(error: unknown): void {
     if (this.#closed !== null) return;
     const code = (error as { code?: string } | null)?.code ?? '';
-    const exitCode = EXIT_CODES[code] ?? EXIT.internal;
+    const exitCode = EXIT_CODES[code];
+    if (exitCode === undefined) {
+      this.#log.error({ err: error }, 'unforeseen: the control thread ends, a new one may do better');
+      setImmediate(() => {
+        throw error;
+      });
+      return;
+    }
     this.#log.fatal({ err: error }, 'the control thread cannot go on');
-    this.#links.onFatal?.(exitCode, errorText(error));
+    const advice = ADVICE[code];
+    this.#links.onFatal?.(exitCode, advice === undefined ? errorText(error) : `${errorText(error)}. ${advice}`);
   }
 
   async #close(deadlineMs: number): Promise<void> {
@@ -162,7 +170,7 @@ class Control implements ControlHandle {
   }
 }
 
-/** Other codes are bugs or surprises: a new control thread may do better. */
+/** What a new control thread would meet again. */
 const EXIT_CODES: Readonly<Record<string, number>> = {
   DISK: EXIT.disk,
   DAMAGED: EXIT.disk,
@@ -170,6 +178,16 @@ const EXIT_CODES: Readonly<Record<string, number>> = {
   EADDRNOTAVAIL: EXIT.unavailable,
   EACCES: EXIT.unavailable,
   WRONG_CLUSTER: EXIT.configuration,
+  NOT_MEMBER: EXIT.configuration,
+  CONF_INVALID: EXIT.configuration,
+  // How the raft node says that an invariant is broken: going on could do harm.
+  STOPPED: EXIT.internal,
+};
+
+const ADVICE: Readonly<Record<string, string>> = {
+  NOT_MEMBER:
+    'If its disk was lost: remove the member through another node (DELETE /v1/members/ID), then start it with FLOTILLA_JOIN set to the API address of that node',
+  DAMAGED: 'Move the data directory away, remove the member through another node and let this one join again',
 };
 
 function pause(ms: number): Promise<void> {

@@ -6,7 +6,7 @@ import type { ApiContext, Wait } from './api/context.ts';
 import type { WatchHub } from './api/watch-hub.ts';
 import { parseHostPort } from './cluster/address-book.ts';
 import { type ClusterHost, nameOf } from './cluster/host.ts';
-import { join, type JoinAnswer, type JoinRequest, remove } from './cluster/membership.ts';
+import { join, type JoinAnswer, type JoinRequest, remove, replicasOf } from './cluster/membership.ts';
 import { callNode, type NodeCall } from './cluster/node-call.ts';
 import { Readiness, type ReadyView, unknownBackends } from './cluster/readiness.ts';
 import type { Session } from './cluster/session.ts';
@@ -89,7 +89,7 @@ export class NodeContext implements ApiContext {
       return { ready: false, reasons, stale: true, configured: false, activeRevision: 0, appliedIndex: 0, ...view };
     }
     const { state, nodeId } = session.host;
-    const { quorum } = session.host.status();
+    const { quorum, conf, self } = session.host.status();
     const reasons = this.#readiness.reasons({
       loaded,
       loadingReason: '',
@@ -103,6 +103,7 @@ export class NodeContext implements ApiContext {
       readyWithoutQuorum: readSettings(state).readyWithoutQuorum,
       stopping: this.stopping,
       quarantined: session.quarantined,
+      removed: session.duties.caughtUp && !replicasOf(conf).includes(self),
     });
     return {
       ready: reasons.length === 0,

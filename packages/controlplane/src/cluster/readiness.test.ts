@@ -15,6 +15,7 @@ const GOOD: ReadinessFacts = {
   readyWithoutQuorum: true,
   stopping: false,
   quarantined: false,
+  removed: false,
 };
 
 describe('readiness', () => {
@@ -33,6 +34,7 @@ describe('readiness', () => {
     [{ draining: true }, 'draining'],
     [{ isolated: true }, 'isolated'],
     [{ quarantined: true }, 'quarantined'],
+    [{ removed: true }, 'removed'],
     [{ quorum: false, readyWithoutQuorum: false }, 'no quorum'],
   ] satisfies [Partial<ReadinessFacts>, string][])('is withheld: %o', (facts, reason) => {
     expect(new Readiness().reasons({ ...GOOD, ...facts }).join()).toContain(reason);

@@ -22,6 +22,8 @@ export interface ReadinessFacts {
   readonly readyWithoutQuorum: boolean;
   readonly stopping: boolean;
   readonly quarantined: boolean;
+  /** The membership that this node knows is without it. */
+  readonly removed: boolean;
 }
 
 export interface ReadyView extends Pick<PeerView, 'activeRevision' | 'appliedIndex' | 'connections' | 'drained'> {
@@ -45,6 +47,7 @@ export class Readiness {
     const unknown = this.#verdictsKnown || !caughtUp || awaitsConfig ? [] : facts.unknownBackends();
     if (caughtUp && !awaitsConfig && unknown.length === 0) this.#verdictsKnown = true;
     const reasons: string[] = [];
+    if (facts.removed) reasons.push('removed from the cluster');
     if (facts.quarantined) reasons.push('quarantined: its state differs from that of the other nodes');
     if (!caughtUp) reasons.push('has not caught up with the cluster since it started');
     else if (awaitsConfig) reasons.push('the first configuration is not committed yet');

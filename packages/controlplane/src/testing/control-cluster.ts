@@ -14,7 +14,7 @@ import type { ControlHandle, ControlSettings } from '../ports.ts';
 import { TestProxyThread } from './proxy-thread.ts';
 
 const CLOSE_DEADLINE_MS = 5_000;
-const FATAL = 'fatal';
+const SILENT = 'silent';
 
 export interface Answer {
   readonly status: number;
@@ -44,7 +44,7 @@ export class TestNode {
 
   async start(): Promise<this> {
     const log = createLogger({
-      level: process.env['TEST_LOG'] ?? FATAL,
+      level: process.env['TEST_LOG'] ?? SILENT,
       nodeId: this.settings.nodeId,
       thread: 'control',
     });
