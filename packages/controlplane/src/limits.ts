@@ -88,3 +88,4 @@ export const digestsKeptCount = 64;
 /** How often writes look whether this leader still has its quorum. */
 export const quorumLookMs = 50;
 export const explainHeadersMax = 64;
+export const watchBacklogMaxBytes = 1024 * 1024;

@@ -4,7 +4,7 @@
 import { closed } from '@flotilla/shared/schema';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import Type from 'typebox';
-import { watchHeartbeatMs } from '../../limits.ts';
+import { watchBacklogMaxBytes, watchHeartbeatMs } from '../../limits.ts';
 import { readHealth } from '../../state/index.ts';
 import type { ApiContext } from '../context.ts';
 import { fresh, list, ReadQuery } from '../exchange.ts';
@@ -71,19 +71,16 @@ function watch(context: ApiContext, request: FastifyRequest, reply: FastifyReply
     'x-accel-buffering': 'no',
   });
   stream.write('retry: 1000\n\n');
-  send = ({ index, type, data }) =>
-    void stream.write(`id: ${index}\nevent: ${type}\ndata: ${JSON.stringify(data)}\n\n`);
-  for (const event of early) send(event);
-  const heartbeat = setInterval(() => {
+  send = ({ index, type, data }) => {
+    stream.write(`id: ${index}\nevent: ${type}\ndata: ${JSON.stringify(data)}\n\n`);
     // A watcher that does not read is cut: it can resume from its last id.
     if (stream.writableLength > watchBacklogMaxBytes) stream.destroy();
-    else stream.write(': still here\n\n');
-  }, watchHeartbeatMs);
+  };
+  for (const event of early) send(event);
+  const heartbeat = setInterval(() => stream.write(': still here\n\n'), watchHeartbeatMs);
   stream.on('close', () => {
     clearInterval(heartbeat);
     stop();
   });
   return reply;
 }
-
-const watchBacklogMaxBytes = 1024 * 1024;
