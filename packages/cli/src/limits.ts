@@ -9,6 +9,8 @@ export const ANSWER_TIMEOUT_MS = 65_000;
 /** How long a command goes on asking while the cluster has no leader. */
 export const RETRY_FOR_DEFAULT_MS = 10_000;
 export const RETRY_PAUSE_MS = 250;
+/** How often the progress of a drain is asked for. */
+export const DRAIN_POLL_MS = 250;
 
 /** Sample backend: the most that /bytes sends and /slow waits. */
 export const SAMPLE_BYTES_MAX = 1 << 30;

@@ -9,6 +9,7 @@ import { registerConfig } from './commands/config.ts';
 import { registerDemo } from './commands/demo.ts';
 import { registerNode } from './commands/node.ts';
 import { registerOperate } from './commands/operate.ts';
+import { registerRestore } from './commands/restore.ts';
 
 export function buildProgram(): Command {
   const program = new Command('flotilla')
@@ -34,6 +35,7 @@ Environment: FLOTILLA_SERVER, FLOTILLA_TOKEN, FLOTILLA_CA; those of a node are i
   registerCluster(program);
   registerConfig(program);
   registerOperate(program);
+  registerRestore(program);
   for (const command of [program, ...program.commands]) command.exitOverride();
   return program;
 }

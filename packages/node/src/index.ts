@@ -2,7 +2,7 @@
 export { runNode } from './run-node.ts';
 export { readPidFile, removePidFile, writePidFile } from './pid-file.ts';
 export { VERSION } from './version.ts';
-export { resolveSettings } from './settings/resolve.ts';
+export { INITIAL_CONFIG_FILE, resolveSettings } from './settings/resolve.ts';
 export type { ResolvedSettings } from './settings/resolve.ts';
 export type { SettingSources } from './settings/sources.ts';
 export { SETTINGS, SETTING_KEYS, environmentName, flagName, isSwitch } from './settings/definitions.ts';

@@ -70,11 +70,13 @@ export function registerCluster(program: Command): void {
   list('members', 'List the nodes of the cluster', '/v1/members', MEMBER_COLUMNS);
   list('health', 'Show the verdict on each backend and what each node saw', '/v1/health', HEALTH_COLUMNS);
   list('audit', 'List who changed what and when', '/v1/audit', [
+    field('index'),
+    column('at', (row) => new Date(row.timeMs as number).toISOString()),
+    column('who', (row) => row.author || null),
+    column('from', (row) => row.source || null),
+    field('action'),
+    column('what', (row) => row.summary || row.target),
     field('revision'),
-    column('at', (row) => row.at ?? row.time),
-    column('who', (row) => row.actor ?? row.who),
-    field('from'),
-    column('what', (row) => row.action ?? row.what ?? row.summary),
   ]);
   program.addCommand(sessionsCommand());
 }

@@ -2,8 +2,11 @@
  * Commands that act on the running cluster: drain, undrain, transfer, watch, explain, backup.
  */
 import { writeFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import colors from 'picocolors';
+import type { ApiClient } from '../client/api-client.ts';
+import { DRAIN_POLL_MS } from '../limits.ts';
 import { renderRecord, renderValue } from '../output/render.ts';
 import { apiCommand, apiContext, examples, remark, show, wholeNumber } from './api-command.ts';
 import { resourcePath } from './config.ts';
@@ -23,28 +26,41 @@ function drainCommand(): Command {
     .option('--deadline <ms>', 'node: close what is left after this long', wholeNumber)
     .option('--reason <text>', 'node: shown to others')
     .option('--force', 'node: even where no ready node or no quorum would be left')
+    .option('--wait', 'node: show the progress and end when it is drained')
     .action(async (target: string, options: DrainOptions, command: Command) => {
-      const { client, format } = apiContext(command);
+      const { client } = apiContext(command);
       if (target.includes('/')) {
         const path = resourcePath('backends', target);
         await client.call({ method: 'PATCH', path, body: { state: 'draining' } });
         return show(`${target} gets no new sessions`);
       }
-      const force = options.force ? '?force=true' : '';
-      const { body } = await client.call<Record<string, unknown>>({
-        method: 'PUT',
-        path: `/v1/members/${encodeURIComponent(target)}/drain${force}`,
-        body: {
-          ...(options.deadline && { deadlineMs: options.deadline }),
-          ...(options.reason && { reason: options.reason }),
-        },
-      });
-      return show(renderRecord(format, body, Object.entries(body)));
+      const path = `/v1/members/${encodeURIComponent(target)}/drain`;
+      const body = {
+        ...(options.deadline !== undefined && { deadlineMs: options.deadline }),
+        ...(options.reason !== undefined && { reason: options.reason }),
+      };
+      await client.call({ method: 'PUT', path: options.force ? `${path}?force=true` : path, body });
+      show(`${target} drains; undo: ./flotilla undrain ${target}`);
+      if (options.wait) await followDrain(client, path);
     })
-    .addHelpText('after', examples('drain n2 --reason "kernel update"', 'drain api/b1'));
+    .addHelpText('after', examples('drain n2 --wait --reason "kernel update"', 'drain api/b1'));
+}
+
+/** Prints each phase and what is left of the connections, until the node is drained. */
+async function followDrain(client: ApiClient, path: string): Promise<void> {
+  let shown = '';
+  for (;;) {
+    const { phase, connections } = await client.get<{ phase: string; connections: number | null }>(path);
+    const line = connections === null ? phase : `${phase}: ${connections} connections left`;
+    if (line !== shown) show(line);
+    shown = line;
+    if (phase === 'drained') return;
+    await sleep(DRAIN_POLL_MS);
+  }
 }
 
 interface DrainOptions {
+  readonly wait?: boolean;
   readonly deadline?: number;
   readonly reason?: string;
   readonly force?: boolean;
@@ -129,15 +145,16 @@ function explainCommand(): Command {
 }
 
 function backupCommand(): Command {
-  return apiCommand('backup', 'Save a consistent snapshot of the cluster')
+  return apiCommand('backup', 'Save the configuration of the cluster as it is now')
     .argument('<file>', 'where to; - for standard output')
-    .action(async (file: string, _options, command: Command) => {
+    .option('--secrets', 'with the private keys of certificates: keep the file as safe as them')
+    .action(async (file: string, options: { secrets?: boolean }, command: Command) => {
       const { client } = apiContext(command);
-      const { body } = await client.call<unknown>({ path: '/v1/backup' });
+      const body = await client.get<object>(options.secrets ? '/v1/backup?secrets=true' : '/v1/backup');
       const text = `${JSON.stringify(body)}\n`;
       if (file === '-') return void process.stdout.write(text);
       writeFileSync(file, text, { mode: 0o600 });
-      return remark(`saved to ${file}`);
+      return remark(`saved to ${file}; a new cluster from it: ./flotilla restore ${file} --data DIR`);
     })
-    .addHelpText('after', examples('backup flotilla-backup.json'));
+    .addHelpText('after', examples('backup flotilla-backup.json', 'backup --secrets - | gpg -c > backup.gpg'));
 }

@@ -2,7 +2,7 @@
  * From the texts that the user gave to {@link NodeSettings}. All faults are found in one pass and reported together; no
  * fault hides another, and each names the place where it can be corrected.
  */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { availableParallelism, hostname } from 'node:os';
 import { isIP } from 'node:net';
 import { join, resolve } from 'node:path';
@@ -20,6 +20,8 @@ import type { ApiToken, HostPort, NodeSettings, PeerSetting } from './types.ts';
 
 const ID = /^[a-z0-9]([a-z0-9-]{0,62})$/;
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
+/** In the data directory: what `flotilla restore` leaves for the first start, used where no other file is named. */
+export const INITIAL_CONFIG_FILE = 'initial-config.json';
 const PORT_OFFSET_MAX = 65_534;
 
 export type ResolvedSettings =
@@ -44,10 +46,11 @@ function assemble(reader: Reader): NodeSettings {
   const raftAdvertise = reader.address('raftAdvertise') ?? addressOf(own) ?? reachable(raftListen);
   const joining = reader.address('join');
   const alone = peers.length === 0 && joining === null;
+  const dataDir = resolve(reader.text('dataDir') ?? join('.flotilla', nodeId));
   return {
     nodeId,
     clusterName: reader.id('clusterName', 'flotilla'),
-    dataDir: resolve(reader.text('dataDir') ?? join('.flotilla', nodeId)),
+    dataDir,
     apiListen,
     apiAdvertise: reader.address('apiAdvertise') ?? reachable(apiListen),
     raftListen,
@@ -63,7 +66,7 @@ function assemble(reader: Reader): NodeSettings {
     apiTls: reader.pemSet({ cert: 'apiTlsCert', key: 'apiTlsKey' }),
     clusterSecret: reader.text('clusterSecret'),
     logLevel: reader.choice('logLevel', 'info', LOG_LEVELS),
-    initialConfig: reader.yaml('initialConfig'),
+    initialConfig: reader.document('initialConfig', join(dataDir, INITIAL_CONFIG_FILE)),
     drainMs: reader.integer('drainMs', DRAIN_DEFAULT_MS, { min: 0, max: DRAIN_MAX_MS }),
     pidFile: reader.text('pidFile'),
     insecure: reader.flag('insecure'),
@@ -155,8 +158,11 @@ class Reader {
     }
   }
 
-  yaml(key: SettingKey): unknown {
-    const text = this.file(key);
+  /** A YAML or JSON file; `otherwise` is read where none is named and it exists. */
+  document(key: SettingKey, otherwise: string): unknown {
+    const isNamed = this.text(key) !== null;
+    if (!isNamed && !existsSync(otherwise)) return null;
+    const text = isNamed ? this.file(key) : readFileSync(otherwise, 'utf8');
     if (text === null) return null;
     const document = parseDocument(text);
     for (const error of document.errors) this.fault(key, error.message);

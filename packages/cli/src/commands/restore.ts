@@ -1,0 +1,69 @@
+/**
+ * `flotilla restore`: makes the data directory of a new cluster out of a backup. The first node that starts with it forms a
+ * new cluster with the configuration of the backup; nothing of the old cluster's log or membership survives, on purpose.
+ */
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { Command } from 'commander';
+import { EXIT, errorText } from '@flotilla/shared';
+import { INITIAL_CONFIG_FILE } from '@flotilla/node';
+import { CliError } from '../cli-error.ts';
+import { examples, show } from './api-command.ts';
+
+interface Backup {
+  readonly kind: string;
+  readonly version: number;
+  readonly revision: number;
+  readonly secrets: boolean;
+  readonly config: { readonly certificates?: readonly unknown[] };
+}
+
+const BACKUP_VERSION = 1;
+
+export function registerRestore(program: Command): void {
+  program.addCommand(
+    new Command('restore')
+      .description('Make the data directory of a new cluster from a backup')
+      .argument('<file>', 'what `flotilla backup` saved')
+      .requiredOption('--data <dir>', 'data directory to make; must be empty or missing')
+      .action(restore)
+      .addHelpText(
+        'after',
+        examples('restore backup.json --data /var/lib/flotilla', 'node --node-id n1 --data-dir /var/lib/flotilla'),
+      ),
+  );
+}
+
+function restore(file: string, options: { data: string }): void {
+  const backup = readBackup(file);
+  const data = resolve(options.data);
+  if (existsSync(data) && readdirSync(data).length > 0) {
+    throw new CliError(EXIT.configuration, `${data} is not empty: a cluster is restored into a new directory`);
+  }
+  if (!backup.secrets && (backup.config.certificates ?? []).length > 0) {
+    throw new CliError(
+      EXIT.configuration,
+      `${file} has certificates without their keys: take the backup with --secrets`,
+    );
+  }
+  mkdirSync(data, { recursive: true, mode: 0o700 });
+  writeFileSync(join(data, INITIAL_CONFIG_FILE), JSON.stringify(backup.config, null, 2), { mode: 0o600 });
+  show(`${data} holds revision ${backup.revision} of the backup.`);
+  show(`Start the first node of the new cluster: ./flotilla node --node-id n1 --data-dir ${data}`);
+}
+
+function readBackup(file: string): Backup {
+  let backup: Partial<Backup>;
+  try {
+    backup = JSON.parse(readFileSync(file, 'utf8')) as Partial<Backup>;
+  } catch (error) {
+    throw new CliError(EXIT.usage, `${file} cannot be read as a backup: ${errorText(error)}`);
+  }
+  if (backup.kind !== 'flotilla-backup' || backup.config === undefined) {
+    throw new CliError(EXIT.usage, `${file} is not a backup of Flotilla`);
+  }
+  if (backup.version !== BACKUP_VERSION) {
+    throw new CliError(EXIT.usage, `${file} has version ${backup.version}, this flotilla reads ${BACKUP_VERSION}`);
+  }
+  return backup as Backup;
+}
