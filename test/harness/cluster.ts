@@ -25,6 +25,8 @@ export interface ClusterOptions {
   /** More settings for every node. */
   readonly settings?: Readonly<Record<string, unknown>>;
   readonly env?: Readonly<Record<string, string>>;
+  /** More of it for one node, whose files are in `directory`. */
+  readonly envOf?: (id: string, directory: string) => Readonly<Record<string, string>>;
 }
 
 export interface NodeStatus {
@@ -144,7 +146,8 @@ export class Cluster {
         ...options.settings,
       };
       writeFileSync(settingsFile, stringify(settings));
-      return new ClusterNode(id, { api: portOf(index, 0), web: portOf(index, 2) }, settingsFile, options.env ?? {});
+      const env = { ...options.env, ...options.envOf?.(id, directory) };
+      return new ClusterNode(id, { api: portOf(index, 0), web: portOf(index, 2) }, settingsFile, env);
     });
     return new Cluster(directory, nodes, backends);
   }

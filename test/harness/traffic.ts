@@ -58,6 +58,7 @@ export class Traffic {
   readonly #okByBackend: Record<string, number> = {};
   /** Nodes that are down, and how often each went down: a request that saw neither change has no excuse. */
   readonly #down = new Set<string>();
+  readonly #withdrawn = new Set<string>();
   readonly #downCount = new Map<string, number>();
   /** Every backend kill so far: from the signal to when the last answer may have noticed. */
   readonly #backendKills: { fromMs: number; toMs: number }[] = [];
@@ -88,6 +89,16 @@ export class Traffic {
   /** The node said that it is ready: no excuses any more. */
   markUp(id: string): void {
     this.#down.delete(id);
+  }
+
+  /** A balancer in front has seen that the node is not ready: nothing new goes there, and what is under way has no excuse. */
+  withdraw(id: string): void {
+    this.#withdrawn.add(id);
+  }
+
+  /** It is ready again. */
+  restore(id: string): void {
+    this.#withdrawn.delete(id);
   }
 
   /** Kills a backend: what it had received and cannot be sent again is counted apart. */
@@ -122,7 +133,7 @@ export class Traffic {
     const agent = keepAlive ? new Agent({ keepAlive: true, maxSockets: 1 }) : undefined;
     while (this.#running) {
       // A client of a node that is down would go to another one; here it waits.
-      if (!this.#down.has(target.id)) await this.#once(target, method, agent);
+      if (!this.#down.has(target.id) && !this.#withdrawn.has(target.id)) await this.#once(target, method, agent);
       await sleep(this.#options.pauseMs ?? 10);
     }
     agent?.destroy();

@@ -1,0 +1,62 @@
+/**
+ * Story: every node is drained, stopped, started and taken back in turn, while traffic flows the way a balancer in front
+ * would send it: to nodes whose /ready says 200. Nothing fails and nothing needs an excuse.
+ */
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { waitFor } from '@flotilla/shared/testing';
+import { Cluster, targetsOf } from '../harness/cluster.ts';
+import type { ClusterNode } from '../harness/cluster.ts';
+import { Traffic } from '../harness/traffic.ts';
+
+/** How often the balancer in front asks /ready. */
+const ASKS_EVERY_MS = 100;
+
+let cluster: Cluster;
+beforeAll(async () => {
+  cluster = await Cluster.start();
+});
+afterAll(() => cluster?.[Symbol.asyncDispose]());
+
+async function restart(node: ClusterNode, traffic: Traffic): Promise<void> {
+  const drained = await node.call('PUT', `/v1/members/${node.id}/drain`, {
+    body: { deadlineMs: 10_000, reason: 'test' },
+  });
+  expect(drained.status, JSON.stringify(drained.body)).toBe(200);
+  const notReady = async (): Promise<boolean> => !(await node.isReady());
+  await waitFor(`${node.id} not to be ready`, notReady, { everyMs: ASKS_EVERY_MS });
+  traffic.withdraw(node.id);
+  const phase = async (): Promise<string> =>
+    (await node.call('GET', `/v1/members/${node.id}/drain`)).body.phase as string;
+  await waitFor(`${node.id} to be drained`, async () => (await phase()) === 'drained', { timeoutMs: 20_000 });
+  expect(await node.process.end('SIGTERM')).toEqual({ code: 0, signal: null });
+  node.process.start();
+  const undrain = async (): Promise<boolean> =>
+    (await node.call('DELETE', `/v1/members/${node.id}/drain`)).status === 200;
+  await waitFor(`${node.id} to be taken back`, undrain, { timeoutMs: 20_000, everyMs: 50 });
+  await node.waitReady();
+  traffic.restore(node.id);
+}
+
+it('costs no request', async () => {
+  const traffic = new Traffic({ targets: targetsOf(cluster.nodes) }).start();
+  for (const node of cluster.nodes) await restart(node, traffic);
+  const before = traffic.report().okByTarget;
+  const more = (): boolean =>
+    cluster.nodes.every(({ id }) => (traffic.report().okByTarget[id] ?? 0) > (before[id] ?? 0) + 20);
+  await waitFor('traffic through every node', more);
+  expect(await traffic.stop()).toMatchObject({ failed: 0, wrong: 0, excused: 0, faults: [] });
+  await cluster.converge();
+});
+
+it('refuses to drain the last ready node', async () => {
+  const [first, second, third] = cluster.nodes;
+  for (const node of [first!, second!]) {
+    const answer = await third!.call('PUT', `/v1/members/${node.id}/drain?force=true`, { body: { deadlineMs: 0 } });
+    expect(answer.status).toBe(200);
+    await waitFor(`${node.id} not to be ready`, async () => !(await node.isReady()));
+  }
+  const refused = await third!.call('PUT', `/v1/members/${third!.id}/drain`, { body: {} });
+  expect(refused.status).toBe(409);
+  for (const node of [first!, second!]) await third!.call('DELETE', `/v1/members/${node.id}/drain`);
+  await Promise.all(cluster.nodes.map((node) => node.waitReady()));
+});
