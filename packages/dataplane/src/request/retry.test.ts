@@ -7,8 +7,9 @@ import { OK_RESPONSE, rawClient, rawRequest } from '../testing/raw-tcp.ts';
 import type { RawPeer } from '../testing/raw-tcp.ts';
 
 const get = (target = '/') => `GET ${target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`;
-const post = (body: string) =>
-  `POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+const post = (body: string, fields = '') =>
+  `POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n${fields}Content-Length: ${body.length}\r\n\r\n${body}`;
+const KEY = 'Idempotency-Key: "8e03978e"\r\n';
 const retry = (on: RetrySpec['on'], more: Partial<RetrySpec> = {}): { retry: RetrySpec } => ({
   retry: { attempts: 2, on, budgetRatio: 1, budgetMinCount: 10, ...more },
 });
@@ -84,6 +85,13 @@ describe('a stale connection', () => {
     await rawRequest(proxy.port, get());
     expect(await rawRequest(proxy.port, post('x'))).toMatch(/^HTTP\/1\.1 502 [^]*upstream-reset/);
   });
+
+  test('does not fail one with an Idempotency-Key', async () => {
+    const backend = await startBackend(once);
+    const proxy = await startProxy([backend.port], { pool: retry([], { attempts: 0 }) });
+    await rawRequest(proxy.port, get());
+    expect(await rawRequest(proxy.port, post('x', KEY))).toMatch(/^HTTP\/1\.1 200 /);
+  });
 });
 
 describe('after the request was sent', () => {
@@ -96,6 +104,29 @@ describe('after the request was sent', () => {
     for (let count = 0; count < 2; count++) expect(await rawRequest(by502.port, get())).toMatch(/\r\n\r\ngood$/);
     const without = await startProxy([bad.port], { pool: retry(['connect-failure']) });
     expect(await rawRequest(without.port, get())).toMatch(/^HTTP\/1\.1 502 /);
+  });
+
+  test('reset: a POST with an Idempotency-Key counts as idempotent, with its body, and one without a key does not', async () => {
+    const bad = await startBackend(cut);
+    const good = await startBackend(named('good'));
+    const proxy = await startProxy([bad.port, good.port], { pool: retry(['reset']) });
+    for (let count = 0; count < 4; count++)
+      expect(await rawRequest(proxy.port, post('with a key', KEY))).toMatch(/\r\n\r\ngood$/);
+    expect(bad.received).toContain('with a key');
+    expect(good.received.match(/Idempotency-Key: "8e03978e"\r\n[^]*?\r\n\r\nwith a key/g)).toHaveLength(4);
+    const alone = await startProxy([bad.port], { pool: retry(['reset']) });
+    expect(await rawRequest(alone.port, post('x', 'Idempotency-Key: \r\n'))).toMatch(/^HTTP\/1\.1 502 /);
+    expect(bad.received.match(/\r\n\r\nx/g)).toHaveLength(1);
+  });
+
+  test('a body too large to keep is not sent twice, key or not', async () => {
+    const bad = await startBackend(cut);
+    const good = await startBackend(named('good'));
+    const proxy = await startProxy([bad.port, good.port], { pool: retry(['reset']) });
+    const body = 'x'.repeat(300_000);
+    const answers = [await rawRequest(proxy.port, post(body, KEY)), await rawRequest(proxy.port, post(body, KEY))];
+    expect(answers.filter((answer) => answer.startsWith('HTTP/1.1 502 '))).toHaveLength(1);
+    expect(good.received.split(body)).toHaveLength(2);
   });
 
   test('status: another backend, and the answer itself where there is no other', async () => {

@@ -4,11 +4,15 @@
  * nothing was sent: any method, another backend, at once; sent on a connection that the backend may have closed meanwhile
  * and nothing came back: once more on a fresh one, where that is harmless; anything later: only idempotent methods, a body
  * that can be sent again, no byte of a response at the client, the pool's policy and its budget.
+ *
+ * A request with an `Idempotency-Key` field counts as idempotent whatever its method: its sender says that the backend
+ * recognises a repetition (IETF draft-ietf-httpapi-idempotency-key-header).
  */
 import type { RetrySpec } from '@flotilla/shared';
 import { SUSPECT_MS } from '../limits.ts';
 import type { Fault } from '../http1/faults.ts';
 import { FAULT } from '../http1/faults.ts';
+import type { RequestHead } from '../http1/head.ts';
 import type { Exchange } from './exchange.ts';
 import type { ReplayBuffer } from './replay-buffer.ts';
 
@@ -55,7 +59,13 @@ function allows({ on }: RetrySpec, failure: RetryOn): boolean {
 }
 
 function isRepeatable(exchange: Exchange, replay: ReplayBuffer): boolean {
-  return IDEMPOTENT.has(exchange.head.method) && replay.isComplete && !exchange.upgradeRequested;
+  return replay.isComplete && !exchange.upgradeRequested && isIdempotent(exchange.head);
+}
+
+function isIdempotent(head: RequestHead): boolean {
+  if (IDEMPOTENT.has(head.method)) return true;
+  const key = head.field('idempotency-key');
+  return key !== undefined && key !== '';
 }
 
 function tryAgain(exchange: Exchange, on: RetryOn): boolean {
