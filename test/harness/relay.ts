@@ -196,14 +196,14 @@ class Flow {
   }
 
   #take(bytes: Buffer): void {
+    // Before the rule is asked for: it depends on who speaks.
+    this.onFirst?.(bytes);
+    this.onFirst = null;
     const rule = this.#rule();
     const delayMs = rule.kind === 'delay' ? rule.delayMs : 0;
     this.#held.push({ bytes, dueMs: performance.now() + delayMs });
     this.#heldBytes += bytes.length;
     if (this.#heldBytes >= HELD_MAX_BYTES) this.#source.pause();
-    const { onFirst } = this;
-    this.onFirst = null;
-    onFirst?.(bytes);
     this.pump();
   }
 
