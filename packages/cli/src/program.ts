@@ -4,6 +4,7 @@
 import { Command } from 'commander';
 import { VERSION } from '@flotilla/node';
 import { examples } from './commands/api-command.ts';
+import { registerCerts } from './commands/certs.ts';
 import { registerCluster } from './commands/cluster.ts';
 import { registerConfig } from './commands/config.ts';
 import { registerDemo } from './commands/demo.ts';
@@ -35,6 +36,7 @@ Environment: FLOTILLA_SERVER, FLOTILLA_TOKEN, FLOTILLA_CA; those of a node are i
   registerCluster(program);
   registerConfig(program);
   registerOperate(program);
+  registerCerts(program);
   registerRestore(program);
   for (const command of [program, ...program.commands]) command.exitOverride();
   return program;

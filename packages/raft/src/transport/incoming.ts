@@ -40,7 +40,10 @@ export class Incoming {
   constructor(local: LocalIdentity, handlers: IncomingHandlers) {
     this.#local = local;
     this.#handlers = handlers;
-    this.#server = listener(local.tls, (socket) => this.#connected(socket));
+    this.#server = listener(local.tls, {
+      onSocket: (socket) => this.#connected(socket),
+      onRefused: (remote, reason) => local.refusals.note('BAD_CERTIFICATE', 'in', { peer: remote, detail: reason }),
+    });
   }
 
   /** Resolves with the port that is listened on. */
@@ -152,7 +155,7 @@ class Stranger {
       return this.#refuse('BAD_SECRET', hello.from, 'it cannot prove that it knows the secret');
     }
     if (tls && !certificateNames(this.#connection.socket, replicaName(hello.from))) {
-      return this.#refuse('BAD_SECRET', hello.from, `its certificate does not name ${replicaName(hello.from)}`);
+      return this.#refuse('BAD_CERTIFICATE', hello.from, `its certificate does not name ${replicaName(hello.from)}`);
     }
     if (hello.from === replica && hello.channel !== 'formation') {
       return this.#refuse('IDENTITY_IN_USE', hello.from, 'it is who we are');

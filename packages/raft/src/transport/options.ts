@@ -31,6 +31,7 @@ export interface TcpTransportOptions {
 export type RefusalCode =
   | 'WRONG_CLUSTER'
   | 'BAD_SECRET'
+  | 'BAD_CERTIFICATE'
   | 'VERSION'
   | 'NOT_MEMBER'
   | 'IDENTITY_IN_USE'

@@ -22,7 +22,7 @@ import type { LocalIdentity } from './identity.ts';
 import { DIAL_TIMEOUT_MS } from './limits.ts';
 import type { RefusalCode } from './options.ts';
 import { isRefusalCode } from './refusals.ts';
-import { certificateNames, dial } from './tls.ts';
+import { certificateNames, dial, isCertificateFault } from './tls.ts';
 
 export interface DialTarget {
   readonly host: string;
@@ -97,6 +97,10 @@ class Attempt {
     const socket = dial(target, local.tls, () => {
       this.#connection.send(FrameType.hello, (frame) => frame.raw(this.#hello));
     });
+    // Before the connection's own handler, which knows of sockets only.
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      if (local.tls && isCertificateFault(error)) this.fail('BAD_CERTIFICATE', 'local', error.code ?? error.message);
+    });
     this.#connection = new Connection(socket, clock.nowMs, {
       onFrame: (type, payload) => this.#onFrame(type, payload),
       onClosed: (cause) => this.#settleClosed(cause),
@@ -140,7 +144,7 @@ class Attempt {
     }
     if (expected !== '' && challenge.replica !== expected) return this.fail('WRONG_PEER', 'local', challenge.replica);
     if (tls && !certificateNames(this.#connection.socket, replicaName(challenge.replica))) {
-      return this.fail('BAD_SECRET', 'local', `its certificate does not name ${replicaName(challenge.replica)}`);
+      return this.fail('BAD_CERTIFICATE', 'local', `its certificate does not name ${replicaName(challenge.replica)}`);
     }
     this.#challenge = challenge;
     this.#challengeBytes = Buffer.from(payload);

@@ -9,6 +9,8 @@ import type { RefusalCode } from './options.ts';
 const HINTS: Record<RefusalCode, string> = {
   WRONG_CLUSTER: 'it belongs to another cluster: check the cluster name and the address',
   BAD_SECRET: 'it has another cluster secret: give all nodes the same one',
+  BAD_CERTIFICATE:
+    'its certificate is not of the CA of this node, is expired or names another node: see `flotilla certs show`',
   VERSION: 'no common protocol version: upgrade one node after the other, skipping no release',
   NOT_MEMBER: 'it is not a member of this cluster (any more): join it anew with an empty data directory',
   IDENTITY_IN_USE: 'another running process has the same identity: was a data directory copied?',

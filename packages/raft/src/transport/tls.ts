@@ -7,12 +7,20 @@ import type { Server, Socket } from 'node:net';
 import { connect as connectTls, createServer as createTlsServer, TLSSocket } from 'node:tls';
 import type { TransportTls } from './options.ts';
 
-export function listener(tls: TransportTls | undefined, onSocket: (socket: Socket) => void): Server {
+export interface ListenerEvents {
+  onSocket(socket: Socket): void;
+  /** A peer whose certificate is not of our CA, or that did not like ours. */
+  onRefused(remote: string, reason: string): void;
+}
+
+export function listener(tls: TransportTls | undefined, { onSocket, onRefused }: ListenerEvents): Server {
   if (!tls) return createPlainServer({ noDelay: true }, onSocket);
   const server = createTlsServer({ ...tls, requestCert: true, rejectUnauthorized: true, minVersion: 'TLSv1.3' });
   server.on('secureConnection', onSocket);
   // A failed TLS handshake concerns one stranger; its socket is closed by node.
-  server.on('tlsClientError', () => undefined);
+  server.on('tlsClientError', (error: NodeJS.ErrnoException, socket) => {
+    if (isCertificateFault(error)) onRefused(socket.remoteAddress ?? 'a stranger', error.code ?? error.message);
+  });
   return server;
 }
 
@@ -24,6 +32,11 @@ export function dial(
   if (!tls) return connectPlain({ ...address, noDelay: true }, onConnected);
   const identity = { rejectUnauthorized: true, minVersion: 'TLSv1.3', checkServerIdentity: () => undefined } as const;
   return connectTls({ ...address, ...tls, ...identity }, onConnected);
+}
+
+/** Faults of certificates, ours or theirs, as OpenSSL names them; others are broken connections and strangers' junk. */
+export function isCertificateFault(error: NodeJS.ErrnoException): boolean {
+  return /CERT|SELF_SIGNED|UNKNOWN_CA|ISSUER/.test(error.code ?? '');
 }
 
 /** True without TLS, or where the peer's certificate names this node as a DNS SAN or as its CN. */
