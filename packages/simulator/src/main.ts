@@ -1,0 +1,65 @@
+/**
+ * `node packages/simulator/src/main.ts --seeds N [--seed S] [--time 30s] [--trace N]`: runs seeds, shows progress, speed and
+ * coverage. Exit code 1 and the command to see it again where a property was broken, 2 where too little happened.
+ */
+import { parseArgs } from 'node:util';
+import { planOf } from './faults/plan.ts';
+import { runSimulation } from './run/run.ts';
+import { simulate } from './run/simulate.ts';
+import { coverageText, failureText, progressText } from './run/report.ts';
+
+const { values } = parseArgs({
+  options: {
+    seeds: { type: 'string', default: '100' },
+    seed: { type: 'string', default: '1' },
+    time: { type: 'string', default: '30s' },
+    trace: { type: 'string' },
+    plan: { type: 'boolean', default: false },
+  },
+});
+
+const say = (text: string): void => void process.stdout.write(`${text}\n`);
+const firstSeed = Number(values.seed);
+const timeMs = toMs(values.time);
+
+if (values.plan) say(JSON.stringify(planOf(firstSeed, timeMs), null, 2));
+else if (values.trace !== undefined) await traceOne(Number(values.trace));
+else await runMany(Number(values.seeds));
+
+async function traceOne(keepLines: number): Promise<void> {
+  const result = await simulate(planOf(firstSeed, timeMs), { keepLines });
+  for (const line of result.lastLines) say(line);
+  say(`trace ${result.traceHash}, ${result.traceLines} lines`);
+  if (result.violation === null) return;
+  say(failureText({ seed: firstSeed, timeMs, violation: result.violation }));
+  process.exitCode = 1;
+}
+
+async function runMany(seeds: number): Promise<void> {
+  let toldMs = 0;
+  const result = await runSimulation({
+    seeds,
+    firstSeed,
+    timeMs,
+    onProgress: (progress) => {
+      if (progress.elapsedMs - toldMs < 1000 && progress.seedsDone < seeds) return;
+      toldMs = progress.elapsedMs;
+      say(progressText(progress));
+    },
+  });
+  say(coverageText(result.coverage));
+  if (result.failure !== null) {
+    say(failureText(result.failure));
+    process.exitCode = 1;
+  } else if (result.missing.length > 0) {
+    say(`INVALID: too little happened; never: ${result.missing.join(', ')}`);
+    process.exitCode = 2;
+  }
+}
+
+function toMs(text: string): number {
+  const match = /^(\d+(?:\.\d+)?)(ms|s|m|h)?$/.exec(text);
+  if (match === null) throw new Error(`--time: ${text} is no duration; write 30s, 5m or 1h`);
+  const unit = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 }[match[2] ?? 's'] ?? 1000;
+  return Number(match[1]) * unit;
+}
