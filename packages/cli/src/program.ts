@@ -5,6 +5,7 @@ import { Command } from 'commander';
 import { VERSION } from '@flotilla/node';
 import { examples } from './commands/api-command.ts';
 import { registerCerts } from './commands/certs.ts';
+import { registerCompletion } from './commands/completion.ts';
 import { registerCluster } from './commands/cluster.ts';
 import { registerConfig } from './commands/config.ts';
 import { registerDemo } from './commands/demo.ts';
@@ -38,6 +39,7 @@ Environment: FLOTILLA_SERVER, FLOTILLA_TOKEN, FLOTILLA_CA; those of a node are i
   registerOperate(program);
   registerCerts(program);
   registerRestore(program);
+  registerCompletion(program);
   for (const command of [program, ...program.commands]) command.exitOverride();
   return program;
 }

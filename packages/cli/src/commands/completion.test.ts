@@ -1,0 +1,21 @@
+/** The completion script works in a real shell. */
+import { spawnSync } from 'node:child_process';
+import { expect, it } from 'vitest';
+import { buildProgram } from '../program.ts';
+import { completionScript } from './completion.ts';
+
+function complete(...words: readonly string[]): string[] {
+  const script = `${completionScript(buildProgram(), 'bash')}
+COMP_WORDS=(flotilla ${words.map((word) => `'${word}'`).join(' ')}); COMP_CWORD=${words.length}; _flotilla
+printf '%s\\n' "\${COMPREPLY[@]}"`;
+  const { stdout, stderr } = spawnSync('bash', ['-c', script], { encoding: 'utf8' });
+  expect(stderr).toBe('');
+  return stdout.trim().split('\n');
+}
+
+it('completes commands and their options', () => {
+  expect(complete('wei')).toEqual(['weight']);
+  expect(complete('un')).toEqual(['undrain']);
+  expect(complete('apply', '--y')).toEqual(['--yes']);
+  expect(complete('node', '--raft-')).toEqual(['--raft-listen', '--raft-advertise']);
+});
