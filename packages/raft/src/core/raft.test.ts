@@ -137,6 +137,18 @@ describe('disk and loop', () => {
     const stamps = lone.effects('persist').flatMap(({ append }) => append.map(({ stampMs }) => stampMs));
     expect(stamps).toEqual([5000, 5000]);
   });
+
+  it('stamps are whole milliseconds: the leader applies the very stamp that wire and disk carry to the others', () => {
+    const lone = new LoneCore().look().timeout();
+    lone.receive('b', { type: 'vote-response', term: 1, pre: true, granted: true });
+    lone.receive('b', { type: 'vote-response', term: 1, pre: false, granted: true });
+    // Its own vote becomes durable between two milliseconds, by an event that carries no wall clock.
+    lone.nowMs += 0.25;
+    lone.write();
+    const stamps = lone.effects('persist').flatMap(({ append }) => append.map(({ stampMs }) => stampMs));
+    expect(stamps).toHaveLength(1);
+    expect(stamps.every(Number.isInteger)).toBe(true);
+  });
 });
 
 describe('divergence', () => {

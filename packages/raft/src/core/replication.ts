@@ -24,7 +24,9 @@ export interface NewEntry {
 export function appendAsLeader(s: RaftState, leading: Leadership, items: readonly NewEntry[]): Index {
   const first = s.log.lastIndex + 1;
   // Entry time never runs backwards, whatever the wall clock does.
-  const stampMs = Math.max(s.log.entryAt(first - 1)?.stampMs ?? 0, s.wallMs + Math.max(0, s.nowMs - s.wallAtMs));
+  // Whole milliseconds: disk and wire carry no fractions, and the leader must apply the very stamp that the others do.
+  const wallMs = Math.floor(s.wallMs + Math.max(0, s.nowMs - s.wallAtMs));
+  const stampMs = Math.max(s.log.entryAt(first - 1)?.stampMs ?? 0, wallMs);
   const entries: Entry[] = [];
   for (const [offset, item] of items.entries()) {
     const entry: Entry = { index: first + offset, term: s.term, stampMs, ...item };
