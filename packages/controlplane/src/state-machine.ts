@@ -5,6 +5,7 @@
 import type { Entry, EntryKind, SnapshotMeta, StateMachine } from '@flotilla/raft';
 import { advance, applyCommandBytes } from './state/apply.ts';
 import { ChangeSet } from './state/changes.ts';
+import { SNAPSHOT_CHUNK_BYTES } from './state/limits.ts';
 import type { Changes, CommandResult } from './state/result.ts';
 import { captureState, SnapshotReader } from './state/snapshot.ts';
 import { emptyState, type ReadonlyState, type State, stateDigest } from './state/state.ts';
@@ -28,14 +29,19 @@ export interface Applied {
 export interface MachineOptions {
   /** Awaited between slices of snapshot work: gives the event loop a turn. */
   readonly pause?: () => Promise<void>;
+  /** The same on every node, and a million where it is not given. Less for small worlds of tests. */
+  readonly pinsMaxCount?: number;
 }
 
 export class ClusterStateMachine implements StateMachine {
-  #state: State = emptyState();
+  #state: State;
+  readonly #pinsMaxCount: number | undefined;
   readonly #pause: () => Promise<void>;
   readonly #listeners = new Set<(applied: Applied) => void>();
 
   constructor(options: MachineOptions = {}) {
+    this.#pinsMaxCount = options.pinsMaxCount;
+    this.#state = emptyState(options.pinsMaxCount);
     this.#pause = options.pause ?? (() => Promise.resolve());
   }
 
@@ -77,10 +83,12 @@ export class ClusterStateMachine implements StateMachine {
   }
 
   async restore(meta: SnapshotMeta, chunks: AsyncIterable<Uint8Array>): Promise<void> {
-    const reader = new SnapshotReader();
+    const reader = new SnapshotReader(this.#pinsMaxCount);
     for await (const chunk of chunks) {
-      reader.push(chunk);
-      await this.#pause();
+      for (let at = 0; at < chunk.length; at += SNAPSHOT_CHUNK_BYTES) {
+        reader.push(chunk.subarray(at, at + SNAPSHOT_CHUNK_BYTES));
+        await this.#pause();
+      }
     }
     const state = reader.finish();
     if (state.meta.index !== meta.index) {

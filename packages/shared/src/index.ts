@@ -6,5 +6,6 @@ export type * from './schema/config.ts';
 export type * from './schema/listener.ts';
 export type * from './schema/pool.ts';
 export * from './pins/layout.ts';
+export { PIN_RECORD_BYTES } from './pins/pin-capture.ts';
 export * from './pins/pin-reader.ts';
 export * from './pins/pin-writer.ts';

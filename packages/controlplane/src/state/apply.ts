@@ -18,6 +18,7 @@ import {
   applyStatus,
 } from './members.ts';
 import { applyObserve, applyOutlier } from './observing.ts';
+import { applyPinsClear, applyPinsDelete, applyPinsPut } from './pinning.ts';
 import { findOutcome, keepOutcome } from './outcomes.ts';
 import type { CommandResult } from './result.ts';
 import type { State } from './state.ts';
@@ -78,6 +79,12 @@ function dispatch(context: Context, command: Command): CommandResult {
       return applyDrainCancel(context, command);
     case 'cluster.init':
       return applyClusterInit(context, command);
+    case 'pins.put':
+      return applyPinsPut(context, command);
+    case 'pins.delete':
+      return applyPinsDelete(context, command);
+    case 'pins.clear':
+      return applyPinsClear(context, command);
     case 'tick':
       return applyTick(context);
   }

@@ -1,6 +1,6 @@
 /** Collects what a batch of entries changed, without duplicates. */
 import type { Verdict } from '@flotilla/shared';
-import type { BackendKey, Changes, VerdictChange } from './result.ts';
+import type { BackendKey, Changes, SessionKey, VerdictChange } from './result.ts';
 
 export class ChangeSet {
   revision = false;
@@ -9,6 +9,7 @@ export class ChangeSet {
   readonly drains = new Set<string>();
   readonly isolated = new Set<string>();
   readonly forgotten = new Set<string>();
+  readonly unpinned: SessionKey[] = [];
   readonly #backends = new Map<string, BackendKey>();
   readonly #verdicts: VerdictChange[] = [];
 
@@ -31,6 +32,7 @@ export class ChangeSet {
       drains: [...this.drains],
       isolated: [...this.isolated],
       forgotten: [...this.forgotten],
+      unpinned: this.unpinned,
     };
   }
 }

@@ -15,6 +15,8 @@ export function checkState(readonly: ReadonlyState): string[] {
   const state = readonly as State;
   const faults: string[] = [];
   if (recomputeDigest(state) !== stateDigest(state)) faults.push('the digest is not that of the rows');
+  const { lo, hi } = state.pins.recomputed();
+  if (lo !== state.pins.lo || hi !== state.pins.hi) faults.push('the digest of the pins is not theirs');
   const validated = validateConfig(readConfig(state));
   if (!validated.ok) faults.push(`the configuration is not valid: ${JSON.stringify(validated.faults)}`);
   else if (JSON.stringify(validated.config) !== JSON.stringify(readConfig(state))) faults.push('it is not normalised');
@@ -48,6 +50,7 @@ function checkBackends(state: State, faults: string[]): void {
     if (!listed.has(key)) faults.push(`backend ${key} is in no pool`);
     if (!state.verdicts.has(key)) faults.push(`backend ${key} has no verdict`);
     if (slots.has(row.slot)) faults.push(`slot ${row.slot} is taken twice`);
+    if (state.restingSlots.has(String(row.slot))) faults.push(`slot ${row.slot} is taken while it rests`);
     slots.add(row.slot);
   }
   if (listed.size !== state.backends.size) faults.push('a pool lists a backend that is not there');
@@ -75,6 +78,7 @@ function checkDerived(state: State, faults: string[]): void {
   const picture = ({ derived }: State) =>
     JSON.stringify({
       slots: derived.usedSlots.reduce((sum, used) => sum + used, 0),
+      owners: derived.slotOwners.flatMap((owner, slot) => (owner === undefined ? [] : `${slot} ${owner.key}`)),
       voters: [...derived.voters],
       participants: [...derived.participants],
       disputed: counts(derived.disputed),

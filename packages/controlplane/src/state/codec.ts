@@ -1,15 +1,15 @@
 /**
- * Commands as bytes: UTF-8 JSON text. Pure, and total when reading.
+ * Commands as bytes: UTF-8 JSON text, but for pins, which are many and have a form of their own. Pure, and total when reading.
  *
  * JSON rather than msgpack: the log stays readable with any tool, the parser is the engine's own and safe against hostile
- * depth, types and prototypes, and numbers and texts come back as they were. Its first byte is always `{`; a binary form
- * for bulk commands can begin with any other.
+ * depth, types and prototypes, and numbers and texts come back as they were. Its first byte is always `{`.
  */
 import { checkShape, Faults } from '@flotilla/shared/schema';
 import type { FaultDetail } from '@flotilla/shared';
 import { COMMAND_SCHEMAS } from './command-schema.ts';
-import type { Command, CommandType } from './commands.ts';
+import type { Command } from './commands.ts';
 import { COMMAND_DEPTH_MAX_COUNT } from './limits.ts';
+import { decodePinsPut, encodePinsPut, PINS_PUT_BYTE } from './pin-codec.ts';
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder('utf-8', { fatal: true });
@@ -19,10 +19,14 @@ export type Decoded =
   | { readonly ok: false; readonly message: string; readonly details: readonly FaultDetail[] };
 
 export function encodeCommand(command: Command): Uint8Array {
-  return encoder.encode(JSON.stringify(command));
+  return command.type === 'pins.put' ? encodePinsPut(command) : encoder.encode(JSON.stringify(command));
 }
 
 export function decodeCommand(bytes: Uint8Array): Decoded {
+  if (bytes[0] === PINS_PUT_BYTE) {
+    const command = decodePinsPut(bytes);
+    return typeof command === 'string' ? { ok: false, message: command, details: [] } : { ok: true, command };
+  }
   let value: unknown;
   try {
     value = JSON.parse(decoder.decode(bytes));
@@ -37,7 +41,7 @@ export function decodeCommand(bytes: Uint8Array): Decoded {
     return { ok: false, message: `the command is nested deeper than ${COMMAND_DEPTH_MAX_COUNT} levels`, details: [] };
   }
   const faults = new Faults();
-  const command = checkShape(COMMAND_SCHEMAS[type as CommandType], value, faults);
+  const command = checkShape(COMMAND_SCHEMAS[type as keyof typeof COMMAND_SCHEMAS], value, faults);
   if (faults.any) return { ok: false, message: `the command "${type}" has wrong fields`, details: faults.all() };
   return { ok: true, command: command as Command };
 }

@@ -2,7 +2,13 @@
 import { closed, id, oneOf } from '@flotilla/shared/schema';
 import Type, { type TSchema } from 'typebox';
 import type { CommandType } from './commands.ts';
-import { MEMBERS_MAX_COUNT, OBSERVATIONS_MAX_COUNT, TEXT_MAX_CHARS } from './limits.ts';
+import {
+  MEMBERS_MAX_COUNT,
+  OBSERVATIONS_MAX_COUNT,
+  PIN_PARTITIONS_COUNT,
+  SESSION_KEY_MAX_CHARS,
+  TEXT_MAX_CHARS,
+} from './limits.ts';
 
 const text = Type.String({ maxLength: TEXT_MAX_CHARS });
 const count = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
@@ -28,7 +34,8 @@ const resource = {
   ifMatch,
 };
 
-export const COMMAND_SCHEMAS: Readonly<Record<CommandType, TSchema>> = {
+/** All but `pins.put`, which is not JSON text. */
+export const COMMAND_SCHEMAS: Readonly<Record<Exclude<CommandType, 'pins.put'>, TSchema>> = {
   'config.replace': command({ document: anything, ifMatch }),
   'config.rollback': command({ revision: count, ifMatch }),
   'resource.put': command({ ...resource, value: anything }),
@@ -83,5 +90,11 @@ export const COMMAND_SCHEMAS: Readonly<Record<CommandType, TSchema>> = {
   'drain.cancel': command({ id: node }),
   'outlier.propose': command({ pool: id('Pool.'), backend: id('Backend.'), node }),
   'cluster.init': command({ affinityKey: Type.String({ minLength: 16, maxLength: 256 }) }),
+  'pins.delete': command({ pool: id('Pool.'), session: Type.String({ maxLength: SESSION_KEY_MAX_CHARS }) }),
+  'pins.clear': command({
+    pool: id('Pool.'),
+    backend: Type.Optional(id('Backend.')),
+    partition: Type.Integer({ minimum: 0, maximum: PIN_PARTITIONS_COUNT - 1 }),
+  }),
   tick: command({}),
 };

@@ -154,6 +154,28 @@ export interface ClusterInit extends Envelope {
   readonly affinityKey: string;
 }
 
+/** Sessions and the backends that served them: the first committed pin of a session wins. Written in a form of its own. */
+export interface PinsPut extends Envelope {
+  readonly type: 'pins.put';
+  /** Six words each: hash of the pool's name, four words of the key, slot of the backend. */
+  readonly items: Int32Array;
+}
+
+export interface PinsDelete extends Envelope {
+  readonly type: 'pins.delete';
+  readonly pool: string;
+  /** The session's key as given, or `#` and its hash. */
+  readonly session: string;
+}
+
+/** All sessions of a pool, or of one of its backends, in one of `PIN_PARTITIONS_COUNT` parts of the key space: no entry is large. */
+export interface PinsClear extends Envelope {
+  readonly type: 'pins.clear';
+  readonly pool: string;
+  readonly backend?: string;
+  readonly partition: number;
+}
+
 /** Proposed by the leader about once a second: time goes on where nothing else happens. */
 export interface Tick extends Envelope {
   readonly type: 'tick';
@@ -176,6 +198,9 @@ export type Command =
   | DrainCancel
   | OutlierPropose
   | ClusterInit
+  | PinsPut
+  | PinsDelete
+  | PinsClear
   | Tick;
 
 export type CommandType = Command['type'];

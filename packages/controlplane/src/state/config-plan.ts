@@ -5,8 +5,10 @@
  */
 import { BACKEND_SLOTS_MAX, type BackendConfig, type Config, type SettingsConfig } from '@flotilla/shared';
 import type { Context } from './context.ts';
+import { type SlotOwner, slotOwner } from './derived.ts';
 import { recordRevision } from './journal.ts';
 import { forgetBackend } from './observing.ts';
+import { releaseAllSlots, restSlot } from './pinning.ts';
 import { DEFAULT_SETTINGS } from './reads.ts';
 import type { BackendRow, PoolRow, UndoRow } from './rows.ts';
 import { backendKey, type ReadonlyState, type State } from './state.ts';
@@ -155,7 +157,7 @@ function writeBackend(context: Context, key: string, config: BackendConfig): boo
   const row: BackendRow = {
     pool,
     config,
-    slot: before?.slot ?? takeSlot(state),
+    slot: before?.slot ?? takeSlot(state, slotOwner(pool, config.id)),
     enabledSinceMs: woken ? timeMs : (before?.enabledSinceMs ?? timeMs),
   };
   state.backends.set(key, row);
@@ -171,7 +173,7 @@ function writeBackend(context: Context, key: string, config: BackendConfig): boo
 function removeBackend({ state }: Context, key: string): void {
   const row = state.backends.get(key);
   if (row === undefined) return;
-  state.derived.usedSlots[row.slot] = 0;
+  restSlot(state, row.slot);
   forgetBackend(state, key);
   state.derived.timed.delete(key);
   state.verdicts.delete(key);
@@ -179,11 +181,14 @@ function removeBackend({ state }: Context, key: string): void {
 }
 
 /** The next free slot after the one given last, so that one that was freed rests as long as can be. */
-function takeSlot(state: State): number {
-  const { usedSlots } = state.derived;
+function takeSlot(state: State, owner: SlotOwner): number {
+  const { usedSlots, slotOwners } = state.derived;
+  // There are fewer backends than slots: one of those that rest is free then.
+  if (!usedSlots.includes(0)) releaseAllSlots(state, state.meta.logTimeMs);
   let slot = state.meta.slotCursor;
   while (usedSlots[slot] === 1) slot = (slot + 1) % BACKEND_SLOTS_MAX;
   usedSlots[slot] = 1;
+  slotOwners[slot] = owner;
   state.meta.slotCursor = (slot + 1) % BACKEND_SLOTS_MAX;
   return slot;
 }

@@ -9,6 +9,7 @@ export * from './limits.ts';
 export { interlock } from './members.ts';
 export type { ConfigCommand, ResourceCommand } from './planned.ts';
 export { diffOfRevision, type Preview, previewConfigCommand } from './preview.ts';
+export * from './pin-reads.ts';
 export * from './reads.ts';
 export type * from './result.ts';
 export { backendDelta, compileRouting } from './routing.ts';

@@ -31,6 +31,16 @@ export const EJECTION_FORGET_MS = 600_000;
 
 export const DRAIN_DEADLINE_DEFAULT_MS = 30_000;
 
+/** Pins of all pools together; more are not taken until some expire. 52 bytes each on every node. */
+export const PINS_MAX_COUNT = 1_000_000;
+/** Parts of the key space, by hash, in which the pin table is swept and cleared. */
+export const PIN_PARTITIONS_COUNT = 256;
+/** Of these, how many a tick sweeps: an expired pin is gone within 32 ticks. */
+export const PIN_SWEEP_PARTITIONS_COUNT = 8;
+/** Pins in one command: a few milliseconds of applying. */
+export const PINS_PUT_MAX_COUNT = 4_096;
+export const SESSION_KEY_MAX_CHARS = 8_192;
+
 /** Bytes of one chunk of a snapshot, about: what one slice of serialising produces. */
 export const SNAPSHOT_CHUNK_BYTES = 262_144;
 /** One line of a snapshot; the largest row is a listener with a thousand routes. */

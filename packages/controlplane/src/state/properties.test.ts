@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { checkState } from './check-state.ts';
 import { ClusterStateMachine, compileRouting } from './index.ts';
 import { step, WORLD } from './testing/arbitrary.ts';
-import { TestLog } from './testing/log.ts';
+import { TEST_PINS_MAX_COUNT, TestLog } from './testing/log.ts';
 
 const EMPTY_CONF = { voters: [], votersOutgoing: [], learners: [], learnersNext: [], autoLeave: false };
 /** Long enough for commands to meet; by itself the library would try a handful at a time. */
@@ -26,14 +26,18 @@ function play(list: Steps, after: (log: TestLog) => void = () => {}): TestLog {
 
 /** Everything that a reader can see, but the index and time that every entry brings. */
 function contents(log: TestLog): string {
-  const { meta, derived: _derived, ...tables } = log.state as typeof log.state & { readonly derived: unknown };
+  const { meta, pins, derived: _derived, ...tables } = log.state as typeof log.state & { readonly derived: unknown };
   const { index: _index, logTimeMs: _logTimeMs, ...rest } = meta;
-  return JSON.stringify([rest, Object.entries(tables).map(([name, table]) => [name, [...table.entries()]])]);
+  return JSON.stringify([
+    rest,
+    pins.pins(),
+    Object.entries(tables).map(([name, table]) => [name, [...table.entries()]]),
+  ]);
 }
 
 async function restored(machine: ClusterStateMachine): Promise<ClusterStateMachine> {
   const { sizeBytes, digest, chunks } = machine.capture();
-  const copy = new ClusterStateMachine();
+  const copy = new ClusterStateMachine({ pinsMaxCount: TEST_PINS_MAX_COUNT });
   const meta = { index: machine.state.meta.index, term: 1, conf: EMPTY_CONF, digest, sizeBytes };
   await copy.restore(meta, chunks);
   return copy;
@@ -77,7 +81,7 @@ describe('every log', () => {
     fc.assert(
       fc.property(steps, fc.array(fc.integer({ min: 1, max: 7 }), { minLength: 1 }), (list, sizes) => {
         const log = play(list);
-        const batched = new ClusterStateMachine();
+        const batched = new ClusterStateMachine({ pinsMaxCount: TEST_PINS_MAX_COUNT });
         for (let at = 0, turn = 0; at < log.entries.length; turn++) {
           const size = sizes[turn % sizes.length] ?? 1;
           batched.apply(log.entries.slice(at, at + size));
@@ -95,7 +99,7 @@ describe('every log', () => {
       fc.asyncProperty(steps, fc.nat(), async (list, cut) => {
         const log = play(list);
         const at = cut % log.entries.length;
-        const first = new ClusterStateMachine();
+        const first = new ClusterStateMachine({ pinsMaxCount: TEST_PINS_MAX_COUNT });
         first.apply(log.entries.slice(0, at));
         const second = await restored(first);
         expect(second.digest()).toBe(first.digest());

@@ -32,6 +32,11 @@ export interface BackendKey {
   readonly id: string;
 }
 
+export interface SessionKey {
+  readonly pool: string;
+  readonly key: string;
+}
+
 export interface VerdictChange extends BackendKey {
   readonly from: Verdict;
   readonly to: Verdict;
@@ -54,4 +59,6 @@ export interface Changes {
   isolated: string[];
   /** Nodes whose observations were dropped: each must say again all that it knows. */
   forgotten: string[];
+  /** Sessions that were unpinned by name. */
+  unpinned: SessionKey[];
 }

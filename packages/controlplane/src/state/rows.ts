@@ -142,6 +142,18 @@ export interface DrainRow {
   readonly connections: number | null;
 }
 
+/** A slot whose backend is gone, while pins may still name it. */
+export interface RestingSlotRow {
+  readonly slot: number;
+  /** Partitions of the pin table that had been swept when it was given back; one whole turn later no pin names it. */
+  readonly sweptCount: number;
+}
+
+export interface PinSweepRow {
+  /** Partitions swept so far. */
+  readonly count: number;
+}
+
 /** The stored answer of a command that carried an idempotency key. */
 export interface OutcomeRow {
   readonly index: number;

@@ -7,6 +7,7 @@
 import type { CertificateConfig, ListenerConfig, SettingsConfig } from '@flotilla/shared';
 import { type Derived, emptyDerived } from './derived.ts';
 import { hashText, hex, newLanes } from './hash.ts';
+import { PinStore, type ReadonlyPins } from './pin-store.ts';
 import type {
   AuditRow,
   BackendRow,
@@ -16,7 +17,9 @@ import type {
   ObservationsRow,
   ObserverRow,
   OutcomeRow,
+  PinSweepRow,
   PoolRow,
+  RestingSlotRow,
   VerdictRow,
 } from './rows.ts';
 import { Table } from './table.ts';
@@ -59,6 +62,10 @@ export interface Tables {
   readonly members: Table<MemberRow>;
   readonly drains: Table<DrainRow>;
   readonly outcomes: Table<OutcomeRow>;
+  /** By slot, in the order in which they were given back. */
+  readonly restingSlots: Table<RestingSlotRow>;
+  /** One row while there are pins. */
+  readonly pinSweeps: Table<PinSweepRow>;
 }
 
 export type TableName = keyof Tables;
@@ -79,24 +86,29 @@ export const TABLE_NAMES = [
   'members',
   'drains',
   'outcomes',
+  'restingSlots',
+  'pinSweeps',
 ] as const satisfies readonly TableName[];
 
 export interface State extends Tables {
   readonly meta: Meta;
+  readonly pins: PinStore;
   /** Not part of the digest or of snapshots: follows from the tables. */
   readonly derived: Derived;
 }
 
 /** Reading only: what everybody but the state machine gets. */
 export type ReadonlyTable<V> = Pick<Table<V>, 'name' | 'size' | 'get' | 'has' | 'keys' | 'sortedKeys' | 'entries'>;
-export type ReadonlyState = { readonly meta: Readonly<Meta> } & {
+export type ReadonlyState = { readonly meta: Readonly<Meta>; readonly pins: ReadonlyPins } & {
   readonly [K in TableName]: Tables[K] extends Table<infer V> ? ReadonlyTable<V> : never;
 };
 
-export function emptyState(): State {
+/** `pinsMaxCount` must be the same on every node. */
+export function emptyState(pinsMaxCount?: number): State {
   return {
     meta: { index: 0, logTimeMs: 0, revision: 0, tickMs: 0, slotCursor: 0, affinityKey: '' },
     derived: emptyDerived(),
+    pins: new PinStore(pinsMaxCount),
     listeners: new Table('listeners'),
     pools: new Table('pools'),
     backends: new Table('backends'),
@@ -111,6 +123,8 @@ export function emptyState(): State {
     members: new Table('members'),
     drains: new Table('drains'),
     outcomes: new Table('outcomes'),
+    restingSlots: new Table('restingSlots'),
+    pinSweeps: new Table('pinSweeps'),
   };
 }
 
@@ -122,7 +136,8 @@ const scratch = newLanes();
  */
 export function stateDigest(state: State): string {
   hashText(JSON.stringify(state.meta), 7, scratch);
-  let { lo, hi } = scratch;
+  let lo = (scratch.lo + state.pins.lo) >>> 0;
+  let hi = (scratch.hi + state.pins.hi) >>> 0;
   for (const name of TABLE_NAMES) {
     lo = (lo + state[name].lo) >>> 0;
     hi = (hi + state[name].hi) >>> 0;

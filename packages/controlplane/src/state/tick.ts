@@ -1,9 +1,10 @@
-/** What the passing of log time changes: silent observers, lasting suspicion, hold-downs and ejections that end, old answers. */
+/** What the passing of log time changes: silent observers, lasting suspicion, hold-downs and ejections that end, old answers, old pins. */
 import { type Context, ok } from './context.ts';
 import { dropOldest } from './journal.ts';
 import { OBSERVER_FRESH_MS, OUTCOME_TTL_MS, TICK_GAP_MS } from './limits.ts';
 import type { CommandResult } from './result.ts';
 import { dropObservations } from './observing.ts';
+import { sweepPins } from './pinning.ts';
 import { byCodeUnit } from './table.ts';
 import { isolateSuspects, reviewBackend, reviewVoters } from './voting.ts';
 
@@ -15,6 +16,7 @@ export function applyTick(context: Context): CommandResult {
   reviewVoters(context);
   for (const key of [...state.derived.timed].sort(byCodeUnit)) reviewBackend(context, key);
   expireOutcomes(context);
+  sweepPins(context);
   return ok(context, false);
 }
 

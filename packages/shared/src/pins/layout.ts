@@ -45,7 +45,7 @@ export function newPinKey(): PinKey {
 
 /** Writes (pool, key) into `out`. No allocation for keys of ASCII letters. */
 export function encodeKey(pool: string, key: string, out: PinKey): void {
-  out.pool = hash32(pool, 0x9747b28c) | 0;
+  out.pool = hashPool(pool);
   const { bytes, words } = out;
   words.fill(0);
   if (!writeLiteral(key, bytes)) {
@@ -56,6 +56,11 @@ export function encodeKey(pool: string, key: string, out: PinKey): void {
     bytes[15] = 0xff;
   }
   out.hash = hashWords(out);
+}
+
+/** A pool's name in one word of a cell. */
+export function hashPool(pool: string): number {
+  return hash32(pool, 0x9747b28c) | 0;
 }
 
 function writeLiteral(key: string, bytes: Uint8Array): boolean {

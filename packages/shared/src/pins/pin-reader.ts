@@ -2,7 +2,7 @@
  * Reads the pin table from any thread, without a lock and without waiting for the writer.
  *
  * Each cell carries a sequence number (a seqlock, Lameter 2005): read it, read the cell, read it again; odd or changed means
- * torn, read again. A miss counts only if no cell changed its place meanwhile.
+ * torn, read again. What was found or missed counts only if no cell was emptied or changed its place meanwhile.
  */
 import { CELL, HEADER, homeCell, newPinKey, encodeKey } from './layout.ts';
 import type { PinKey } from './layout.ts';
@@ -47,11 +47,9 @@ export class PinReader {
       if (tries >= SPINS_MAX) Atomics.wait(words, HEADER.moves, moves, 1);
       if (moves % 2 !== 0) continue;
       const at = this.#locate(key);
-      if (at === -1) {
-        if (Atomics.load(words, HEADER.moves) === moves) return null;
-        continue;
-      }
-      if (at !== -2) return this.#found.expiresS > nowS ? this.#found : null;
+      // Also after a find: a cell that was emptied and filled anew meanwhile may carry the same number again.
+      if (at === -2 || Atomics.load(words, HEADER.moves) !== moves) continue;
+      return at !== -1 && this.#found.expiresS > nowS ? this.#found : null;
     }
     return null;
   }

@@ -4,6 +4,7 @@
  */
 import { CELL, FILL_MAX_RATIO, HEADER, bytesFor, cellsFor, hashWords, homeCell } from './layout.ts';
 import type { PinKey } from './layout.ts';
+import { PinCapture } from './pin-capture.ts';
 import { sameKey } from './pin-reader.ts';
 
 export interface StoredPin {
@@ -14,12 +15,17 @@ export interface StoredPin {
   readonly revision: number;
 }
 
+/** Captures that may be unread at the same time. */
+const CAPTURES_MAX = 4;
+
 export class PinWriter {
   readonly memory: SharedArrayBuffer;
   readonly cells: number;
   readonly #words: Int32Array;
-  readonly #scratch = { words: new Int32Array(4), pool: 0 };
+  readonly #scratch = { words: new Int32Array(4), pool: 0, backend: 0, expiresS: 0, revision: 0 };
+  readonly #moving = { words: new Int32Array(4), pool: 0 };
   readonly #countMax: number;
+  #captures: PinCapture[] = [];
 
   /** An empty table for `pinsMax` pins. */
   constructor(pinsMax: number) {
@@ -45,10 +51,10 @@ export class PinWriter {
     return true;
   }
 
-  /** The pin, expired or not; null where there is none. Only for the writing thread. */
+  /** The pin, expired or not; null where there is none. Only for the writing thread. The object is reused. */
   get(key: PinKey): StoredPin | null {
     const at = this.#position(key);
-    return this.#words[at + CELL.seq] === 0 ? null : this.#read(at);
+    return this.#words[at + CELL.seq] === 0 ? null : this.#load(at);
   }
 
   delete(key: PinKey): boolean {
@@ -59,45 +65,43 @@ export class PinWriter {
   }
 
   /**
-   * Removes the pins for which `gone` holds among the next `cellCount` cells from `cursor`; returns where to go on, 0 at the end.
-   * Bounded, so that a sweep of a full table never blocks the thread for long. Each removed pin is given to `removed`.
+   * Visits the pins whose hash is in [`from`, `to`), up to 2^32, and removes those for which `visit` answers true. Pins stand
+   * in the order of their hashes, so a range costs its share of the table; which pins it has does not depend on where in the
+   * table they happen to be. The object given to `visit` is reused.
    */
-  sweep(
-    cursor: number,
-    cellCount: number,
-    gone: (pin: StoredPin) => boolean,
-    removed: (pin: StoredPin) => void,
-  ): number {
-    let cell = cursor;
-    const end = Math.min(this.cells, cursor + cellCount);
-    while (cell < end) {
+  scan(from: number, to: number, visit: (pin: StoredPin, hash: number) => boolean): number {
+    const first = homeCell(from, this.cells);
+    const inRange = homeCell(to - 1, this.cells) - first + 1;
+    let removed = 0;
+    let cell = first;
+    for (let steps = 0; steps < this.cells; ) {
       const at = this.#at(cell);
-      if (this.#words[at + CELL.seq] !== 0) {
-        const pin = this.#read(at);
-        if (gone(pin)) {
+      const used = this.#words[at + CELL.seq] !== 0;
+      // Beyond the range stand only those that found their place taken: until the first gap.
+      if (!used && steps >= inRange) break;
+      if (used) {
+        const hash = hashWords(this.#load(at));
+        if (hash >= from && hash < to && visit(this.#scratch, hash)) {
           this.#deleteAt(at);
-          removed(pin);
+          removed += 1;
           // Another pin may have moved into this very cell.
           continue;
         }
       }
-      cell += 1;
+      cell = cell + 1 === this.cells ? 0 : cell + 1;
+      steps += 1;
     }
-    return cell >= this.cells ? 0 : cell;
+    return removed;
   }
 
-  /** Pins from `cursor` (a cell number) on, at most `limit`; `next` is 0 at the end. */
-  page(cursor: number, limit: number, wanted: (pin: StoredPin) => boolean): { pins: StoredPin[]; next: number } {
-    const pins: StoredPin[] = [];
-    for (let cell = cursor; cell < this.cells; cell += 1) {
-      const at = this.#at(cell);
-      if (this.#words[at + CELL.seq] === 0) continue;
-      const pin = this.#read(at);
-      if (!wanted(pin)) continue;
-      if (pins.length === limit) return { pins, next: cell };
-      pins.push(pin);
-    }
-    return { pins, next: 0 };
+  /** The table as it is now, to be read later. More than `CAPTURES_MAX` unread ones: the oldest is given up. */
+  capture(): PinCapture {
+    const capture = new PinCapture(this.#words, (done) => {
+      this.#captures = this.#captures.filter((each) => each !== done);
+    });
+    this.#captures.push(capture);
+    if (this.#captures.length > CAPTURES_MAX) this.#captures.shift()?.cancel();
+    return capture;
   }
 
   #at(cell: number): number {
@@ -115,29 +119,47 @@ export class PinWriter {
     }
   }
 
-  #read(at: number): StoredPin {
+  /** Into the scratch object, which is reused: whoever keeps a pin copies it. */
+  #load(at: number): StoredPin {
     const words = this.#words;
-    return {
-      pool: words[at + CELL.pool] ?? 0,
-      words: words.slice(at + CELL.key, at + CELL.key + 4),
-      backend: words[at + CELL.backend] ?? 0,
-      expiresS: (words[at + CELL.expiresS] ?? 0) >>> 0,
-      revision: (words[at + CELL.revision] ?? 0) >>> 0,
-    };
+    const pin = this.#scratch;
+    pin.pool = words[at + CELL.pool] ?? 0;
+    for (let word = 0; word < 4; word += 1) pin.words[word] = words[at + CELL.key + word] ?? 0;
+    pin.backend = words[at + CELL.backend] ?? 0;
+    pin.expiresS = (words[at + CELL.expiresS] ?? 0) >>> 0;
+    pin.revision = (words[at + CELL.revision] ?? 0) >>> 0;
+    return pin;
   }
 
   #write(at: number, pin: StoredPin): void {
+    this.#begin(at);
     const words = this.#words;
-    const seq = Atomics.load(words, at + CELL.seq);
-    // Wraps to 2, never to 0: 0 means empty.
-    const next = seq >= 0x7ffffff0 ? 2 : seq + 2;
-    Atomics.store(words, at + CELL.seq, next - 1);
     Atomics.store(words, at + CELL.pool, pin.pool);
     for (let word = 0; word < 4; word += 1) Atomics.store(words, at + CELL.key + word, pin.words[word] ?? 0);
     Atomics.store(words, at + CELL.backend, pin.backend);
     Atomics.store(words, at + CELL.expiresS, pin.expiresS | 0);
     Atomics.store(words, at + CELL.revision, pin.revision | 0);
-    Atomics.store(words, at + CELL.seq, next);
+    Atomics.add(words, at + CELL.seq, 1);
+  }
+
+  /** Marks a cell as being written: odd. */
+  #begin(at: number): void {
+    this.#setAside(at);
+    const seq = Atomics.load(this.#words, at + CELL.seq);
+    // Wraps to 2, never to 0: 0 means empty.
+    Atomics.store(this.#words, at + CELL.seq, seq >= 0x7ffffff0 ? 1 : seq + 1);
+  }
+
+  #setAside(at: number): void {
+    for (const capture of this.#captures) capture.before((at - HEADER.words) / CELL.words);
+  }
+
+  /** From one cell to another. */
+  #move(from: number, to: number): void {
+    this.#begin(to);
+    const words = this.#words;
+    for (let field = 1; field < CELL.words; field += 1) Atomics.store(words, to + field, words[from + field] ?? 0);
+    Atomics.add(words, to + CELL.seq, 1);
   }
 
   /** Closes the gap: every later cell of the run that may stand here moves here. Readers that miss meanwhile look again. */
@@ -151,9 +173,10 @@ export class PinWriter {
       const from = this.#at(cell);
       if (words[from + CELL.seq] === 0) break;
       if (this.#staysBehind(gap, cell)) continue;
-      this.#write(this.#at(gap), this.#read(from));
+      this.#move(from, this.#at(gap));
       gap = cell;
     }
+    this.#setAside(this.#at(gap));
     Atomics.store(words, this.#at(gap) + CELL.seq, 0);
     Atomics.sub(words, HEADER.count, 1);
     Atomics.add(words, HEADER.moves, 1);
@@ -162,9 +185,9 @@ export class PinWriter {
   /** Does the pin in `cell` have its home after `gap`, on the way round? Then moving it before its home would lose it. */
   #staysBehind(gap: number, cell: number): boolean {
     const at = this.#at(cell);
-    for (let word = 0; word < 4; word += 1) this.#scratch.words[word] = this.#words[at + CELL.key + word] ?? 0;
-    this.#scratch.pool = this.#words[at + CELL.pool] ?? 0;
-    const home = homeCell(hashWords(this.#scratch), this.cells);
+    for (let word = 0; word < 4; word += 1) this.#moving.words[word] = this.#words[at + CELL.key + word] ?? 0;
+    this.#moving.pool = this.#words[at + CELL.pool] ?? 0;
+    const home = homeCell(hashWords(this.#moving), this.cells);
     return gap <= cell ? gap < home && home <= cell : gap < home || home <= cell;
   }
 }

@@ -3,6 +3,7 @@ import { Worker } from 'node:worker_threads';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { bytesFor, cellsFor, encodeKey, encodeShownKey, keyText, newPinKey } from './layout.ts';
+import { PIN_RECORD_BYTES } from './pin-capture.ts';
 import { PinReader } from './pin-reader.ts';
 import { PinWriter } from './pin-writer.ts';
 
@@ -63,32 +64,65 @@ it('behaves as a map does, whatever is set, deleted and swept', () => {
       const writer = new PinWriter(60);
       const reader = new PinReader(writer.memory);
       const expected = new Map<number, number>();
+      let surprises = 0;
       for (const { op, key, backend } of steps) {
         if (op === 'set') {
           writer.set(keyOf('p', `${key}`), { backend, expiresS: 9, revision: 1 });
           expected.set(key, backend);
         } else if (op === 'delete') {
-          expect(writer.delete(keyOf('p', `${key}`))).toBe(expected.delete(key));
+          if (writer.delete(keyOf('p', `${key}`)) !== expected.delete(key)) surprises += 1;
         } else {
-          let cursor = 0;
-          do
-            cursor = writer.sweep(
-              cursor,
-              7,
-              (pin) => pin.backend === backend,
-              () => undefined,
-            );
-          while (cursor !== 0);
+          for (let part = 0; part < 8; part += 1) {
+            writer.scan(part * 2 ** 29, (part + 1) * 2 ** 29, (pin) => pin.backend === backend);
+          }
           for (const [known, value] of expected) if (value === backend) expected.delete(known);
         }
         expect(writer.count).toBe(expected.size);
       }
+      expect(surprises).toBe(0);
       for (let key = 0; key <= 40; key += 1) {
         expect(reader.get('p', `${key}`, 0)?.backend).toBe(expected.get(key));
       }
-      expect(writer.page(0, 100, () => true).pins.length).toBe(expected.size);
+      let visited = 0;
+      writer.scan(0, 2 ** 32, () => {
+        visited += 1;
+        return false;
+      });
+      expect(visited).toBe(expected.size);
     }),
   );
+});
+
+it('a capture is of its moment, whatever is written while it is read', () => {
+  const writer = new PinWriter(5_000);
+  const pinOf = (n: number) => ({ backend: n, expiresS: n + 1, revision: n });
+  for (let n = 0; n < 3_000; n += 1) writer.set(keyOf('p', `${n}`), pinOf(n));
+  const captures = [writer.capture(), writer.capture()] as const;
+  for (const [turn, capture] of captures.entries()) {
+    const seen = new Set<number>();
+    expect(capture.count).toBe(3_000);
+    for (const slice of capture.slices()) {
+      const view = new DataView(slice.buffer, slice.byteOffset, slice.byteLength);
+      for (let at = 0; at < slice.length; at += PIN_RECORD_BYTES) {
+        const backend = view.getInt32(at + 20, true);
+        expect([view.getInt32(at + 24, true), view.getInt32(at + 28, true)]).toEqual([backend + 1, backend]);
+        seen.add(backend);
+      }
+      for (let n = 0; n < 3_000; n += 2) writer.delete(keyOf('p', `${n}`));
+      for (let n = 0; n < 1_000; n += 1) writer.set(keyOf('p', `new-${turn}-${n}`), pinOf(9_000 + n));
+    }
+    expect(seen.size).toBe(3_000);
+    expect(Math.max(...seen)).toBe(2_999);
+  }
+});
+
+it('captures that nobody reads are given up for newer ones', () => {
+  const writer = new PinWriter(10);
+  writer.set(keyOf('p', 'k'), { backend: 1, expiresS: 2, revision: 3 });
+  const first = writer.capture();
+  const newer = Array.from({ length: 4 }, () => writer.capture());
+  expect(() => [...first.slices()]).toThrow(/given up/);
+  expect(newer.map((capture) => [...capture.slices()].length)).toEqual([1, 1, 1, 1]);
 });
 
 it('readers in other threads never see a torn pin, nor miss one that is always there', async () => {

@@ -1,4 +1,5 @@
 /** Arbitrary commands for property tests: small worlds, so that commands meet one another; wrong ones among them. */
+import { encodeKey, newPinKey } from '@flotilla/shared';
 import fc from 'fast-check';
 import type { TestCommand } from './log.ts';
 
@@ -27,6 +28,12 @@ const poolValue = fc.record(
     health: fc.record({ observers: fc.constantFrom('majority', 'any', 'all') }),
     outlier: fc.constantFrom(null, {}),
     slowStartMs: fc.nat(1_000),
+    affinity: fc.constantFrom(
+      null,
+      { type: 'source-ip', ttlMs: 30_000 },
+      { type: 'header', name: 'x-user', ttlMs: 30_000, strict: true },
+    ),
+    failOpen: fc.boolean(),
   },
   { requiredKeys: ['name'] },
 );
@@ -126,8 +133,26 @@ const arbitraries: readonly fc.Arbitrary<object>[] = [
   fc.record({ type: fc.constant('drain.cancel'), id: node }),
   fc.record({ type: fc.constant('outlier.propose'), pool, backend, node }),
   fc.record({ type: fc.constant('cluster.init'), affinityKey: fc.string({ maxLength: 20 }) }),
+  fc.array(fc.tuple(pool, fc.nat(30), fc.nat(8)), { maxLength: 6 }).map((list) => pinsPut(list)),
+  fc.record({ type: fc.constant('pins.delete'), pool, session: fc.nat(30).map((n) => `client-${n}`) }),
+  fc.record({
+    type: fc.constant('pins.clear'),
+    pool,
+    backend: maybe(backend),
+    partition: fc.constantFrom(0, 1, 255, 256),
+  }),
   fc.record({ type: fc.constant('tick') }),
 ];
+
+/** Pins clients, by number, to the backends that have these slots. */
+export function pinsPut(pins: readonly (readonly [pool: string, client: number, slot: number])[]) {
+  const key = newPinKey();
+  const items = pins.flatMap(([name, client, slot]) => {
+    encodeKey(name, `client-${client}`, key);
+    return [key.pool, ...key.words, slot];
+  });
+  return { type: 'pins.put', items: Int32Array.from(items) } as const;
+}
 
 /** A command, and how much log time passes before it. */
 export const step: fc.Arbitrary<{ readonly command: TestCommand; readonly waitMs: number }> = fc.record({
@@ -145,6 +170,7 @@ export const WORLD: readonly TestCommand[] = [
       pools: ['api', 'web'].map((one) => ({
         name: one,
         outlier: {},
+        affinity: { type: 'source-ip', ttlMs: 60_000 },
         health: { observers: 'any' },
         backends: ['b1', 'b2', 'b3'].map((id, at) => ({ id, address: `10.0.0.${at}:80` })),
       })),

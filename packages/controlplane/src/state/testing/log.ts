@@ -10,12 +10,15 @@ import type { ReadonlyState } from '../state.ts';
 type WithoutVersion<T> = T extends unknown ? Omit<T, 'v'> : never;
 export type TestCommand = WithoutVersion<Command>;
 
+/** Few, so that a table is full now and then, and takes little memory. */
+export const TEST_PINS_MAX_COUNT = 24;
+
 const START_MS = 1_000_000;
 /** Worlds of so many backends have their invariants checked after every entry. */
 const CHECKED_MAX_COUNT = 50;
 
 export class TestLog {
-  readonly machine = new ClusterStateMachine();
+  readonly machine = new ClusterStateMachine({ pinsMaxCount: TEST_PINS_MAX_COUNT });
   readonly entries: Entry[] = [];
   readonly applied: Applied[] = [];
   #stampMs = START_MS;
