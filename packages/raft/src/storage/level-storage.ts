@@ -34,6 +34,8 @@ export class LevelStorage implements Storage {
   #identity: Identity | null = null;
   #reserved: ReplicaId | null = null;
   #batch = 0;
+  /** Last batch that is surely durable: the one under way may never be, and one that failed least of all. */
+  #durableBatch = 0;
   #lastIndex: Index = 0;
   /** Term of the entry (or snapshot) at `#lastIndex`. */
   #lastTerm: Term = 0;
@@ -67,6 +69,7 @@ export class LevelStorage implements Storage {
     const { recovered } = store;
     this.#log = store.log;
     this.#batch = store.batch;
+    this.#durableBatch = store.batch;
     this.#identity = recovered.identity;
     this.#reserved = recovered.reserved;
     const end = recovered.entries.at(-1) ?? recovered.snapshot;
@@ -102,6 +105,7 @@ export class LevelStorage implements Storage {
       'urgent',
     );
     this.#identity = identity;
+    this.#durableBatch = this.#batch;
     await this.#writeWitness();
   }
 
@@ -124,6 +128,7 @@ export class LevelStorage implements Storage {
       this.#append(batch.append, operations);
       operations.push({ type: 'put', key: KEY.hard, value: this.#hardValue(batch.hard) });
       await this.#lane.write(operations, 'urgent');
+      this.#durableBatch = this.#batch;
     } finally {
       this.#persisting = false;
     }
@@ -248,11 +253,6 @@ export class LevelStorage implements Storage {
     } catch (error) {
       throw new RaftError('DISK', `cannot write beside the store: ${errorText(error)}`, { cause: error });
     }
-  }
-
-  /** Last batch that is surely durable: the one under way may never be. */
-  get #durableBatch(): number {
-    return this.#persisting ? this.#batch - 1 : this.#batch;
   }
 }
 
