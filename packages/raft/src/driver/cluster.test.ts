@@ -2,7 +2,9 @@
 import { afterEach, expect, test } from 'vitest';
 import { waitFor } from '@flotilla/shared/testing';
 import { RecordingMachine } from '../testing/recording-machine.ts';
+import { LevelStorage } from '../storage/level-storage.ts';
 import { TestCluster } from '../testing/cluster.ts';
+import { TRANSFER_TIMEOUT_MS } from './limits.ts';
 
 let cluster: TestCluster | null = null;
 
@@ -169,4 +171,29 @@ test('writes through a follower outlive the death of the leader, each applied ex
   for (const { machine } of c.running) {
     expect([...machine.commands].sort()).toEqual([...acknowledged].sort());
   }
+});
+
+test('an orderly stop keeps what was committed last: a node alone serves it after a restart', async () => {
+  const c = await start();
+  const leader = await c.leader();
+  const { index } = await leader.node.propose(bytes('newest'));
+  await leader.node.close({ transfer: false });
+  c.forget(leader.name);
+  await Promise.all(c.running.map(({ name }) => c.kill(name)));
+  const storage = new LevelStorage({ directory: leader.directory });
+  expect((await storage.open()).hard.commit).toBeGreaterThanOrEqual(index);
+  await storage.close();
+});
+
+test('a leader whose peers all stop does not wait for a successor', async () => {
+  const log: string[] = [];
+  const note = (_fields: object, message: string): void => void log.push(message);
+  const c = await start({ logger: { debug: note, info: note, warn: note, error: note } });
+  await c.leader();
+  const members = c.running;
+  for (const { name } of members) c.forget(name);
+  const startedMs = performance.now();
+  await Promise.all(members.map(({ node }) => node.close()));
+  // With nobody left, waiting for the whole of TRANSFER_TIMEOUT_MS would be for nothing.
+  expect(performance.now() - startedMs).toBeLessThan(TRANSFER_TIMEOUT_MS);
 });

@@ -38,5 +38,7 @@ export const FREE_SPACE_CHECK_EVERY_MS = 5_000;
 export const FREE_SPACE_MIN_BYTES = 128 * 1024 * 1024;
 
 export const TRANSFER_TIMEOUT_MS = 1_500;
+/** How often a leader that stops looks whether somebody took over, or nobody is left who could. */
+export const HAND_OVER_LOOK_MS = 5;
 /** A node that stops waits this long for the outcomes of what it accepted. */
 export const SETTLE_MS = 1_000;

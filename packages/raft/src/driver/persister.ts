@@ -46,6 +46,11 @@ export class Persister {
     return this.#writingSinceMs === null ? 0 : nowMs - this.#writingSinceMs;
   }
 
+  /** The disk failed: nothing is written any more. */
+  get failed(): boolean {
+    return this.#dead;
+  }
+
   /** Resolves when nothing is being written. */
   async idle(): Promise<void> {
     if (this.#writingSinceMs === null || this.#dead) return;

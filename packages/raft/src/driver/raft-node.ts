@@ -4,7 +4,14 @@
  */
 import type { ConfChange, Index, ReplicaId } from '../core/types.ts';
 import { RaftError } from './errors.ts';
-import { PROPOSAL_MAX_BYTES, PROPOSAL_TIMEOUT_MS, READ_TIMEOUT_MS, SETTLE_MS, TRANSFER_TIMEOUT_MS } from './limits.ts';
+import {
+  HAND_OVER_LOOK_MS,
+  PROPOSAL_MAX_BYTES,
+  PROPOSAL_TIMEOUT_MS,
+  READ_TIMEOUT_MS,
+  SETTLE_MS,
+  TRANSFER_TIMEOUT_MS,
+} from './limits.ts';
 import type { RaftNodeEvents, RaftNodeOptions, RaftStatus } from './options.ts';
 import { raftError } from './pending.ts';
 import type { Committed } from './proposals.ts';
@@ -137,19 +144,46 @@ export class RaftNode {
     this.#state = 'closing';
     if (wasOpen && transfer && !runtime.stopped) {
       await this.#settle();
-      const heirs = runtime.conf.voters.filter((voter) => runtime.links.has(voter));
-      if (runtime.role.role === 'leader' && heirs.length > 0) {
-        await this.transferLeadership().catch((error: unknown) => {
-          this.#options.logger?.info({ reason: String(error) }, 'stopping without a successor');
-        });
-      }
+      await this.#handOver();
     }
+    const sound = wasOpen && !runtime.stopped;
     runtime.stop();
     await runtime.snapshots.stop();
     await this.#options.transport.close();
     await runtime.persister.idle();
+    if (sound) await this.#keepCommit();
     await this.#options.storage.close();
     this.#state = 'closed';
+  }
+
+  /** Gives leadership away while anybody is there to take it: where all stop at once, nobody is, a moment later. */
+  async #handOver(): Promise<void> {
+    const { clock, links, conf, core } = this.#runtime;
+    const leads = (): boolean => this.#runtime.role.role === 'leader' && !this.#runtime.stopped;
+    const heirs = conf.voters.filter((voter) => voter !== this.replica);
+    const deadlineMs = clock.nowMs() + TRANSFER_TIMEOUT_MS;
+    while (leads() && heirs.some((heir) => links.has(heir)) && clock.nowMs() < deadlineMs) {
+      const { transferringTo } = core.status();
+      if (transferringTo === null || !links.has(transferringTo)) {
+        const nowMs = clock.nowMs();
+        this.#runtime.enqueue({ type: 'transfer', nowMs, wallMs: clock.wallMs(), to: null });
+      }
+      await new Promise<void>((resolve) => clock.setTimer(clock.nowMs() + HAND_OVER_LOOK_MS, resolve));
+    }
+    if (heirs.length > 0 && leads()) this.#options.logger?.info({}, 'stopping without a successor');
+  }
+
+  /** What was committed last is on the disk as committed, so that this node alone can serve it after a restart. */
+  async #keepCommit(): Promise<void> {
+    const { core, persister } = this.#runtime;
+    const { term, vote, commit, lastIndex } = core.status();
+    if (persister.failed || term === 0) return;
+    const hard = { term, vote, commit: Math.min(commit, lastIndex) };
+    await this.#options.storage
+      .persist({ hard, truncateFrom: null, append: [], installSnapshot: null })
+      .catch((error: unknown) => {
+        this.#options.logger?.warn({ reason: String(error) }, 'the last commit index could not be written');
+      });
   }
 
   /** Waits until every accepted proposal has its outcome, for a while. */
