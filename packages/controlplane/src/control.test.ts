@@ -5,7 +5,7 @@
 import { rmSync } from 'node:fs';
 import { waitFor } from '@flotilla/shared/testing';
 import { afterEach, describe, expect, it } from 'vitest';
-import { type Answer, TestBackend, TestCluster, type TestNode } from './testing/index.ts';
+import { type Answer, TestBackend, TestCluster, type TestNode, testToken } from './testing/index.ts';
 
 const QUICK = { intervalMs: 100, timeoutMs: 100, unhealthyAfter: 2, healthyAfter: 2 };
 const NO_PROBES = { protocol: 'none' };
@@ -286,10 +286,7 @@ describe('one control thread', () => {
 
   it('asks for tokens where it has some', async () => {
     cluster = new TestCluster({
-      tokens: [
-        { role: 'admin', token: 'alpha' },
-        { role: 'viewer', token: 'vega' },
-      ],
+      tokens: [testToken('admin', 'alpha'), testToken('viewer', 'vega')],
     });
     const [node] = (await cluster.start(1)) as [TestNode];
     await node.whenReady();

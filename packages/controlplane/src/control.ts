@@ -9,6 +9,7 @@ import type { MessagePort } from 'node:worker_threads';
 import { errorText, EXIT, type RoutingSnapshot } from '@flotilla/shared';
 import type { Logger } from '@flotilla/shared/runtime';
 import type { FastifyInstance } from 'fastify';
+import { Authenticator } from './api/auth.ts';
 import { createServer } from './api/server.ts';
 import { routes } from './api/routes/index.ts';
 import { WatchHub } from './api/watch-hub.ts';
@@ -20,7 +21,7 @@ import { Prober } from './health/prober.ts';
 import { probeTargets } from './health/target.ts';
 import { apiCloseMs } from './limits.ts';
 import { ControlMetrics } from './metrics.ts';
-import type { ControlHandle, ControlLinks, ControlSettings, HostPort } from './ports.ts';
+import type { ApiToken, ControlHandle, ControlLinks, ControlSettings, HostPort } from './ports.ts';
 import { Publisher } from './publish/publisher.ts';
 
 export async function startControl(
@@ -39,6 +40,7 @@ class Control implements ControlHandle {
   readonly #log: Logger;
   readonly #metrics = new ControlMetrics();
   readonly #watch = new WatchHub();
+  readonly #authenticator: Authenticator;
   readonly #publisher: Publisher;
   readonly #prober: Prober;
   readonly #context: NodeContext;
@@ -51,6 +53,7 @@ class Control implements ControlHandle {
 
   constructor(settings: ControlSettings, links: ControlLinks, log: Logger) {
     this.#settings = settings;
+    this.#authenticator = new Authenticator(settings.tokens);
     this.#links = links;
     this.#log = log;
     this.#publisher = new Publisher(() => this.#session?.feed.current() ?? null, {
@@ -90,10 +93,11 @@ class Control implements ControlHandle {
 
   async start(): Promise<void> {
     for (const { threadId, port } of this.#links.proxyPorts) this.addProxyPort(threadId, port);
-    const { apiListen, apiTls, tokens, version } = this.#settings;
+    const { apiListen, apiTls, version } = this.#settings;
+    const authenticator = this.#authenticator;
     const onInternalError = (error: unknown, request: object): void =>
       this.#log.error({ err: error, ...request }, 'the API met an unexpected error');
-    this.#server = await createServer({ tokens, tls: apiTls, version, onInternalError }, (app) =>
+    this.#server = await createServer({ authenticator, tls: apiTls, version, onInternalError }, (app) =>
       routes(app, this.#context),
     );
     await this.#server.listen({ host: apiListen.host, port: apiListen.port });
@@ -111,6 +115,11 @@ class Control implements ControlHandle {
   }
 
   close(options: { readonly deadlineMs: number }): Promise<void> {
+  setTokens(tokens: readonly ApiToken[]): void {
+    this.#authenticator.replace(tokens);
+    this.#log.info({ count: tokens.length }, 'the tokens of the API were replaced');
+  }
+
     this.#closed ??= this.#close(options.deadlineMs);
     return this.#closed;
   }

@@ -7,7 +7,8 @@ import type { WatchHub } from './api/watch-hub.ts';
 import { parseHostPort } from './cluster/address-book.ts';
 import { type ClusterHost, nameOf } from './cluster/host.ts';
 import { join, type JoinAnswer, type JoinRequest, remove, replicasOf } from './cluster/membership.ts';
-import { callNode, type NodeCall } from './cluster/node-call.ts';
+import { callNode } from './cluster/node-call.ts';
+import { type NodeTls, nodeTlsOf } from './cluster/node-tls.ts';
 import { Readiness, type ReadyView, unknownBackends } from './cluster/readiness.ts';
 import type { Session } from './cluster/session.ts';
 import { leaderView, memberViews, type MemberView, ownRole, type StatusView } from './cluster/views.ts';
@@ -59,9 +60,8 @@ export class NodeContext implements ApiContext {
   }
 
   /** How the nodes' APIs are spoken to. */
-  get nodeTls(): NodeCall['tls'] {
-    const { apiTls, raftTls } = this.#options.settings;
-    return apiTls === null ? null : { caPem: raftTls?.caPem ?? null };
+  get nodeTls(): NodeTls | null {
+    return nodeTlsOf(this.#options.settings);
   }
 
   /** Open client connections of this node. */
@@ -197,8 +197,9 @@ export class NodeContext implements ApiContext {
 
   explain(request: ExplainRequest): object {
     const { explain } = this.#options.links;
-    const snapshot = this.#options.session()?.feed.current() ?? null;
-    if (explain === undefined || snapshot === null)
+    const session = this.#options.session();
+    const snapshot = session?.feed.current() ?? null;
+    if (explain === undefined || session === null || snapshot === null)
       throw new FlotillaError('NOT_FOUND', 'this node cannot explain: it carries no traffic');
     const answer = explain(snapshot, request);
     if (answer === null) throw new FlotillaError('NOT_FOUND', `there is no listener ${request.listener}`);
@@ -232,6 +233,7 @@ export class NodeContext implements ApiContext {
       method: 'POST',
       path: '/v1/leader/transfer',
       authorization,
+      id: nameOf(leader),
       tls: this.nodeTls,
       body,
     });

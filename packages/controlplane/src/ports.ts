@@ -12,6 +12,15 @@ export interface HostPort {
 
 export type ApiRole = 'viewer' | 'operator' | 'admin';
 
+/** A token as far as it is kept: what was hashed is known to its owner only. */
+export interface ApiToken {
+  readonly role: ApiRole;
+  /** Hex SHA-256 of the token. */
+  readonly hash: string;
+  /** Whose it is, for the audit trail; '' where nobody said. */
+  readonly label: string;
+}
+
 export interface TlsFiles {
   readonly certPem: string;
   readonly keyPem: string;
@@ -32,10 +41,14 @@ export interface ControlSettings {
   /** API address of any member: join that cluster instead of forming one. */
   readonly join: HostPort | null;
   /** None: the API asks for no token (the caller allows that on loopback only, or where told to be insecure). */
-  readonly tokens: readonly { readonly role: ApiRole; readonly token: string }[];
+  readonly tokens: readonly ApiToken[];
+  /** Shown to the member that is asked to let this node join; null where none is needed. */
+  readonly joinToken?: string | null;
   /** Mutual TLS between nodes. */
   readonly raftTls: (TlsFiles & { readonly caPem: string }) | null;
   readonly apiTls: TlsFiles | null;
+  /** CA of the other nodes' APIs; null: that of the nodes, and the authorities that Node trusts. */
+  readonly apiTlsCa?: string | null;
   /** Authenticates nodes to one another where there is no mutual TLS; '' where there is none. */
   readonly clusterSecret: string;
   /** A configuration document that is proposed once, where the cluster has none yet; null for none. */
@@ -81,4 +94,6 @@ export interface ControlHandle {
   addProxyPort(threadId: number, port: MessagePort): void;
   /** Hands leadership over, stops everything in reverse order. Idempotent; resolves within `deadlineMs`. */
   close(options: { readonly deadlineMs: number }): Promise<void>;
+  /** From now on these tokens are valid, and no others. */
+  setTokens(tokens: readonly ApiToken[]): void;
 }

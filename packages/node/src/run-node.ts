@@ -3,21 +3,23 @@
  * standard input. The caller ends the process with the code that this resolves to.
  */
 import { EXIT, errorText } from '@flotilla/shared';
-import { createLogger } from '@flotilla/shared/runtime';
+import { createLogger, type Logger } from '@flotilla/shared/runtime';
 import { dataDirFault } from './data-dir.ts';
 import { removePidFile, writePidFile } from './pid-file.ts';
+import type { ResolvedSettings } from './settings/resolve.ts';
 import type { NodeSettings } from './settings/types.ts';
 import { Supervisor } from './supervisor/supervisor.ts';
 import { VERSION } from './version.ts';
 
-export async function runNode(settings: NodeSettings): Promise<number> {
+/** `reload` reads the settings again, on SIGHUP. */
+export async function runNode(settings: NodeSettings, reload?: () => ResolvedSettings): Promise<number> {
   const fault = dataDirFault(settings.dataDir);
-  if (fault === null) return superviseUntilStopped(settings);
+  if (fault === null) return superviseUntilStopped(settings, reload);
   process.stderr.write(`flotilla: ${fault}\n`);
   return EXIT.disk;
 }
 
-function superviseUntilStopped(settings: NodeSettings): Promise<number> {
+function superviseUntilStopped(settings: NodeSettings, reload?: () => ResolvedSettings): Promise<number> {
   const log = createLogger({ level: settings.logLevel, nodeId: settings.nodeId, thread: 'main' });
   log.info({ version: VERSION, pid: process.pid, proxyThreads: settings.proxyThreads }, 'node starts');
   return new Promise((settle) => {
@@ -57,12 +59,30 @@ function superviseUntilStopped(settings: NodeSettings): Promise<number> {
     };
     process.on('SIGTERM', onSignal);
     process.on('SIGINT', onSignal);
-    // A closed terminal must not end a node that serves traffic for others without its drain.
-    process.on('SIGHUP', onSignal);
+    process.on('SIGHUP', () => {
+      // A closed terminal must not end a node that serves traffic for others without its drain.
+      if (reload === undefined || process.stdout.isTTY) return onSignal('SIGHUP');
+      return reloadTokens(settings, reload(), { supervisor, log });
+    });
     if (process.env.FLOTILLA_DEBUG === '1') process.on('SIGUSR2', () => supervisor.crashControl());
     if (settings.stopOnStdinClose) watchStdin(() => !stopping && onSignal('stdin closed'));
     supervisor.start();
   });
+}
+
+/** Tokens are all that changes without a restart: what else is different waits for the next one. */
+function reloadTokens(
+  before: NodeSettings,
+  resolved: ResolvedSettings,
+  { supervisor, log }: { readonly supervisor: Supervisor; readonly log: Logger },
+): void {
+  if (!resolved.ok) {
+    log.error({ faults: resolved.faults }, 'the settings cannot be used: the tokens stay as they are');
+  } else if (before.apiTokens.length > 0 && resolved.settings.apiTokens.length === 0) {
+    log.error('no token is left: an API with tokens is not opened to everybody without a restart');
+  } else {
+    supervisor.setTokens(resolved.settings.apiTokens);
+  }
 }
 
 function watchStdin(onClose: () => void): void {

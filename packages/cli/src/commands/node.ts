@@ -38,13 +38,14 @@ function nodeCommand(): Command {
   return command
     .action(async (flags: Partial<Record<SettingKey, string | boolean>> & { config?: string }) => {
       const { config, ...rest } = flags;
-      const resolved = resolveSettings({ file: config, environment: process.env, flags: rest });
+      const resolve = () => resolveSettings({ file: config, environment: process.env, flags: rest });
+      const resolved = resolve();
       if (!resolved.ok) {
         remark('flotilla: these settings cannot be used:');
         for (const { path, message } of resolved.faults) remark(`  ${path}: ${message}`);
         process.exit(EXIT.configuration);
       }
-      process.exit(await runNode(resolved.settings));
+      process.exit(await runNode(resolved.settings, resolve));
     })
     .addHelpText(
       'after',

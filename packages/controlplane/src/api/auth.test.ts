@@ -1,12 +1,10 @@
 /** Tokens, roles, the limit on guessing, and pages of other origins; and revisions in headers. */
 import { describe, expect, it } from 'vitest';
+import { testToken } from '../testing/index.ts';
 import { Authenticator, type Credentials } from './auth.ts';
 import { checkPrecondition, etag, parseIfMatch } from './revision.ts';
 
-const TOKENS = [
-  { role: 'admin', token: 'alpha' },
-  { role: 'viewer', token: 'vega' },
-] as const;
+const TOKENS = [testToken('admin', 'alpha'), testToken('viewer', 'vega', 'grafana')];
 
 function credentials(rest: Partial<Credentials>): Credentials {
   return { authorization: undefined, origin: undefined, host: '127.0.0.1:7400', address: '10.0.0.9', ...rest };
@@ -26,7 +24,7 @@ describe('authenticator', () => {
     const authenticator = new Authenticator(TOKENS);
     const viewer = authenticator.authorise(credentials({ authorization: 'Bearer vega' }), 'viewer');
     expect(viewer.role).toBe('viewer');
-    expect(viewer.actor).not.toContain('vega');
+    expect(viewer.actor).toBe('viewer@grafana');
     expect(codeOf(() => authenticator.authorise(credentials({ authorization: 'Bearer vega' }), 'operator'))).toBe(
       'FORBIDDEN',
     );
@@ -47,6 +45,26 @@ describe('authenticator', () => {
     ).toBe('admin');
     nowMs = 61_000;
     expect(guess()).toBe('UNAUTHENTICATED');
+  });
+
+  it('counts an IPv6 network as one address', () => {
+    const authenticator = new Authenticator(TOKENS, () => 0);
+    const guess = (address: string) =>
+      codeOf(() => authenticator.authorise(credentials({ authorization: 'Bearer x', address }), 'viewer'));
+    for (let at = 0; at < 20; at += 1) guess(`2001:db8::${at.toString(16)}`);
+    expect(guess('2001:db8:0:0:ffff::1')).toBe('TOO_MANY');
+    expect(guess('2001:db8:0:1::1')).toBe('UNAUTHENTICATED');
+    for (let at = 0; at < 20; at += 1) guess('::ffff:10.0.0.7');
+    expect(guess('10.0.0.7')).toBe('TOO_MANY');
+  });
+
+  it('takes new tokens and forgets the old ones', () => {
+    const authenticator = new Authenticator(TOKENS);
+    authenticator.replace([testToken('operator', 'orion')]);
+    expect(codeOf(() => authenticator.authorise(credentials({ authorization: 'Bearer alpha' }), 'viewer'))).toBe(
+      'UNAUTHENTICATED',
+    );
+    expect(authenticator.authorise(credentials({ authorization: 'Bearer orion' }), 'operator').role).toBe('operator');
   });
 
   it('lets everybody in without tokens, but no page of another origin', () => {

@@ -6,13 +6,13 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { FlotillaError } from '@flotilla/shared';
 import { loginAddressesMax, loginFailuresMax, loginWindowMs } from '../limits.ts';
-import type { ApiRole } from '../ports.ts';
+import type { ApiRole, ApiToken } from '../ports.ts';
 
 const RANK: Readonly<Record<ApiRole, number>> = { viewer: 1, operator: 2, admin: 3 };
 
 export interface Caller {
   readonly role: ApiRole;
-  /** Who, for the audit trail: the role and the first characters of the token's hash. */
+  /** Who, for the audit trail: the role and the token's label, or the first characters of its hash. */
   readonly actor: string;
 }
 
@@ -29,19 +29,21 @@ interface Failures {
 }
 
 export class Authenticator {
-  readonly #tokens: readonly { readonly hash: Buffer; readonly caller: Caller }[];
+  #tokens: readonly { readonly hash: Buffer; readonly caller: Caller }[] = [];
   readonly #failures = new Map<string, Failures>();
   readonly #nowMs: () => number;
 
-  constructor(
-    tokens: readonly { readonly role: ApiRole; readonly token: string }[],
-    nowMs: () => number = () => performance.now(),
-  ) {
+  constructor(tokens: readonly ApiToken[], nowMs: () => number = () => performance.now()) {
     this.#nowMs = nowMs;
-    this.#tokens = tokens.map(({ role, token }) => {
-      const hash = sha256(token);
-      return { hash, caller: { role, actor: `${role}:${hash.toString('hex').slice(0, 8)}` } };
-    });
+    this.replace(tokens);
+  }
+
+  /** From now on these are valid, and no others. */
+  replace(tokens: readonly ApiToken[]): void {
+    this.#tokens = tokens.map(({ role, hash, label }) => ({
+      hash: Buffer.from(hash, 'hex'),
+      caller: { role, actor: label === '' ? `${role}:${hash.slice(0, 8)}` : `${role}@${label}` },
+    }));
   }
 
   /** Throws UNAUTHENTICATED, FORBIDDEN or TOO_MANY. */
@@ -57,7 +59,8 @@ export class Authenticator {
       refuseForeignPages(origin, host);
       return { role: 'admin', actor: 'anonymous' };
     }
-    const failures = this.#recentFailures(address);
+    const source = sourceOf(address);
+    const failures = this.#recentFailures(source);
     if (failures !== null && failures.count >= loginFailuresMax)
       throw new FlotillaError('TOO_MANY', 'too many wrong tokens from this address', {
         retryAfterSeconds: Math.ceil((failures.sinceMs + loginWindowMs - this.#nowMs()) / 1000),
@@ -66,7 +69,7 @@ export class Authenticator {
     const match = /^Bearer +(\S+)$/i.exec(authorization);
     const caller = match === null ? null : this.#lookUp(match[1] ?? '');
     if (caller !== null) return caller;
-    this.#countFailure(address);
+    this.#countFailure(source);
     throw new FlotillaError('UNAUTHENTICATED', 'the token is not valid');
   }
 
@@ -77,16 +80,16 @@ export class Authenticator {
     return found;
   }
 
-  #recentFailures(address: string): Failures | null {
-    const failures = this.#failures.get(address);
+  #recentFailures(source: string): Failures | null {
+    const failures = this.#failures.get(source);
     if (failures === undefined) return null;
     if (this.#nowMs() - failures.sinceMs < loginWindowMs) return failures;
-    this.#failures.delete(address);
+    this.#failures.delete(source);
     return null;
   }
 
-  #countFailure(address: string): void {
-    const failures = this.#failures.get(address);
+  #countFailure(source: string): void {
+    const failures = this.#failures.get(source);
     if (failures !== undefined) {
       failures.count += 1;
       return;
@@ -95,8 +98,20 @@ export class Authenticator {
       const oldest = this.#failures.keys().next();
       if (oldest.done !== true) this.#failures.delete(oldest.value);
     }
-    this.#failures.set(address, { count: 1, sinceMs: this.#nowMs() });
+    this.#failures.set(source, { count: 1, sinceMs: this.#nowMs() });
   }
+}
+
+/** Whoever has one IPv6 address has all of its /64. */
+function sourceOf(address: string): string {
+  const mapped = /^::ffff:([\d.]+)$/i.exec(address);
+  if (mapped !== null) return mapped[1] ?? address;
+  if (!address.includes(':')) return address;
+  const [left = '', right = ''] = address.toLowerCase().split('::', 2);
+  const head = left === '' ? [] : left.split(':');
+  const tail = right === '' ? [] : right.split(':');
+  const zeros = address.includes('::') ? Array<string>(Math.max(0, 8 - head.length - tail.length)).fill('0') : [];
+  return `${[...head, ...zeros, ...tail].slice(0, 4).join(':')}::/64`;
 }
 
 /** Cross-site requests and DNS rebinding: a page may speak to an API without tokens only if the API served that page. */

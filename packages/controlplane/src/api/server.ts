@@ -9,7 +9,7 @@ import { Ajv, type AnySchema } from 'ajv';
 import { fastify, type FastifyInstance, type FastifyRequest, type RouteOptions } from 'fastify';
 import { apiConnectionTimeoutMs, apiKeepAliveMs, bodyLimitBytes, urlParameterMaxBytes } from '../limits.ts';
 import type { ApiRole, TlsFiles } from '../ports.ts';
-import { Authenticator, type Caller } from './auth.ts';
+import type { Authenticator, Caller } from './auth.ts';
 import { addBodyParsers } from './body.ts';
 import { sendError, toFlotillaError } from './errors.ts';
 import { JUDGED_LATER } from './exchange.ts';
@@ -25,7 +25,7 @@ declare module 'fastify' {
 }
 
 export interface ServerOptions {
-  readonly tokens: readonly { readonly role: ApiRole; readonly token: string }[];
+  readonly authenticator: Authenticator;
   readonly tls: TlsFiles | null;
   readonly version: string;
   readonly onInternalError: (error: unknown, request: { readonly method: string; readonly url: string }) => void;
@@ -49,7 +49,7 @@ export async function createServer(options: ServerOptions, routes: Routes): Prom
   }) as unknown as FastifyInstance;
   addBodyParsers(app);
   addValidation(app);
-  addAuthentication(app, new Authenticator(options.tokens));
+  addAuthentication(app, options.authenticator);
   addErrors(app, options);
   await addOpenApi(app, options.version);
   routes(app);
@@ -114,11 +114,16 @@ async function addOpenApi(app: FastifyInstance, version: string): Promise<void> 
         description: 'The API of every node: the same answers everywhere. Errors carry code, message, hint and retry.',
       },
       components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
-      security: [{ token: [] }, {}],
     },
+    transform: ({ schema, url, route }) => ({ url, schema: { ...schema, ...access(route.config?.role) } }),
   });
   await app.register(swaggerUi, { routePrefix: '/docs', staticCSP: true });
   app.get('/openapi.json', { schema: { hide: true } }, () => app.swagger());
+}
+
+/** What an operation says of tokens; `x-role` is the least role that it takes. */
+function access(role: ApiRole | undefined): object {
+  return role === undefined ? { security: [] } : { security: [{ token: [] }], 'x-role': role };
 }
 
 function clip(text: string): string {

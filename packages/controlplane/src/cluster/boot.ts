@@ -20,6 +20,7 @@ import type { ControlSettings, HostPort } from '../ports.ts';
 import { ClusterStateMachine } from '../state/index.ts';
 import { formatHostPort, parseHostPort } from './address-book.ts';
 import { askToJoin } from './node-call.ts';
+import { nodeTlsOf } from './node-tls.ts';
 
 export interface Opened {
   readonly raft: RaftNode;
@@ -127,19 +128,18 @@ export class Boot {
     readonly replica: string;
     readonly told: Map<string, HostPort>;
   }): Promise<SeedAddress[]> {
-    const { join, peers, nodeId, tokens, apiTls, raftTls, version } = this.#settings;
+    const { join, peers, nodeId, joinToken = null, version } = this.#settings;
     if (join === null) {
       const others = peers.filter(({ id }) => id !== nodeId).map(({ id }) => id);
       this.progress = `waiting for ${others.join(', ')} to form the cluster`;
       return peers.map(({ id, host, port }) => ({ name: id, host, port }));
     }
-    const token = tokens.find(({ role }) => role === 'admin')?.token ?? null;
-    const tls = apiTls === null ? null : { caPem: raftTls?.caPem ?? null };
+    const tls = nodeTlsOf(this.#settings);
     for (;;) {
       this.progress = `asking ${formatHostPort(join)} to join its cluster`;
       try {
         const request = { id: nodeId, raft: own.raft, api: own.api, replica: own.replica, version };
-        const answer = await askToJoin({ api: join, token, tls, request });
+        const answer = await askToJoin({ api: join, token: joinToken, tls, request });
         return answer.members.flatMap(({ id, replica, raft }) => {
           const address = parseHostPort(raft);
           if (address === null || id === nodeId) return [];

@@ -7,6 +7,7 @@ import { request as httpsRequest } from 'node:https';
 import { type ErrorCode, ERROR_CODES, FlotillaError } from '@flotilla/shared';
 import { nodeCallTimeoutMs } from '../limits.ts';
 import type { HostPort } from '../ports.ts';
+import { checkedBy, type NodeTls } from './node-tls.ts';
 import type { JoinAnswer, JoinRequest } from './membership.ts';
 
 export interface NodeCall {
@@ -15,8 +16,10 @@ export interface NodeCall {
   readonly path: string;
   /** Whole value of the Authorization field, or null. */
   readonly authorization: string | null;
-  /** The API speaks https; null: http. A CA to check it with, or null to encrypt without checking. */
-  readonly tls: { readonly caPem: string | null } | null;
+  /** Which node it should be; null where any member will do. */
+  readonly id: string | null;
+  /** The API speaks https; null: http. */
+  readonly tls: NodeTls | null;
   readonly body: object | null;
 }
 
@@ -30,6 +33,7 @@ export function askToJoin(options: {
   const authorization = token === null ? null : `Bearer ${token}`;
   return callNode({
     api,
+    id: null,
     method: 'POST',
     path: '/v1/members',
     authorization,
@@ -40,7 +44,7 @@ export function askToJoin(options: {
 
 /** The answer's body; its error, where it is one. */
 export function callNode(call: NodeCall): Promise<unknown> {
-  const { api, method, path, authorization, tls, body } = call;
+  const { api, id, method, path, authorization, tls, body } = call;
   const payload = body === null ? '' : JSON.stringify(body);
   const headers = {
     ...(authorization === null ? {} : { authorization }),
@@ -48,9 +52,8 @@ export function callNode(call: NodeCall): Promise<unknown> {
   };
   const signal = AbortSignal.timeout(nodeCallTimeoutMs);
   const options = { host: api.host, port: api.port, method, path, headers, signal };
-  const check = tls?.caPem === null ? { rejectUnauthorized: false } : { ca: tls?.caPem };
   return new Promise((resolve, reject) => {
-    const request = tls === null ? httpRequest(options) : httpsRequest({ ...options, ...check });
+    const request = tls === null ? httpRequest(options) : httpsRequest({ ...options, ...checkedBy(tls, id) });
     request.on('error', reject);
     request.on('response', (response) => {
       let text = '';

@@ -7,6 +7,7 @@
  */
 import { Agent as HttpAgent, get as httpGet, type IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent, get as httpsGet } from 'node:https';
+import { checkedBy, type NodeTls } from './node-tls.ts';
 import { peerPollFastMs, peerPollMs, peerPollTimeoutMs } from '../limits.ts';
 
 export interface PeerView {
@@ -41,6 +42,7 @@ const ANSWER_MAX_BYTES = 65_536;
 export class Peers {
   readonly #others: PeerAddressBook;
   readonly #views = new Map<string, PeerView>();
+  readonly #tls: NodeTls | null;
   readonly #agent: HttpAgent | HttpsAgent;
   readonly #get: typeof httpGet;
   readonly #timer: NodeJS.Timeout;
@@ -48,16 +50,16 @@ export class Peers {
   readonly #asking = new Map<string, Promise<PeerView>>();
   #closed = false;
 
-  /** `tls`: the nodes' API speaks https; a CA to check it with, or null to encrypt without checking. */
-  constructor(others: PeerAddressBook, tls: { readonly caPem: string | null } | null) {
+  /** `tls`: the nodes' API speaks https. */
+  constructor(others: PeerAddressBook, tls: NodeTls | null) {
+    this.#tls = tls;
     this.#others = others;
     const shared = { keepAlive: true, maxSockets: 4 };
     if (tls === null) {
       this.#agent = new HttpAgent(shared);
       this.#get = httpGet;
     } else {
-      const check = tls.caPem === null ? { rejectUnauthorized: false } : { ca: tls.caPem };
-      this.#agent = new HttpsAgent({ ...shared, ...check });
+      this.#agent = new HttpsAgent(shared);
       this.#get = httpsGet as typeof httpGet;
     }
     this.#timer = setInterval(() => void this.refresh(), peerPollMs);
@@ -95,7 +97,7 @@ export class Peers {
   #ask(other: { readonly id: string; readonly api: string }): Promise<PeerView> {
     const asked = this.#asking.get(other.id);
     if (asked !== undefined) return asked;
-    const answer = this.#fetch(other.api).then((view) => {
+    const answer = this.#fetch(other).then((view) => {
       this.#asking.delete(other.id);
       this.#views.set(other.id, view);
       return view;
@@ -104,15 +106,21 @@ export class Peers {
     return answer;
   }
 
-  #fetch(api: string): Promise<PeerView> {
+  #fetch({ id, api }: { readonly id: string; readonly api: string }): Promise<PeerView> {
     return new Promise((resolve) => {
       const scheme = this.#agent instanceof HttpsAgent ? 'https' : 'http';
       const request = this.#get(
         `${scheme}://${api}/ready`,
-        { agent: this.#agent, signal: AbortSignal.timeout(peerPollTimeoutMs) },
+        {
+          agent: this.#agent,
+          signal: AbortSignal.timeout(peerPollTimeoutMs),
+          ...(this.#tls === null ? {} : checkedBy(this.#tls, id)),
+        },
         (response) => void readView(response).then(resolve, () => resolve(UNREACHABLE)),
       );
-      request.on('error', () => resolve(UNREACHABLE));
+      request.on('error', (error: NodeJS.ErrnoException) =>
+        resolve({ ...UNREACHABLE, reasons: [`does not answer: ${error.code ?? error.message}`] }),
+      );
     });
   }
 }

@@ -21,7 +21,7 @@ import { OwnDrain } from './drain.ts';
 import { ClusterHost, nameOf } from './host.ts';
 import { LeaderDuties } from './leader-duties.ts';
 import { NodeDuties } from './node-duties.ts';
-import type { NodeCall } from './node-call.ts';
+import type { NodeTls } from './node-tls.ts';
 import { Peers } from './peers.ts';
 import type { ReadyView } from './readiness.ts';
 
@@ -30,7 +30,7 @@ export interface OwnView {
   ready(): ReadyView;
   /** Open client connections. */
   readonly connections: number;
-  readonly nodeTls: NodeCall['tls'];
+  readonly nodeTls: NodeTls | null;
 }
 
 export interface SessionOptions extends Opened {

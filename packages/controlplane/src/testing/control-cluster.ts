@@ -2,6 +2,7 @@
  * Control threads of a whole cluster in one process, over real TCP and real disks, with proxy threads that only
  * acknowledge. For tests of what nodes do together.
  */
+import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { request as httpRequest } from 'node:http';
 import { tmpdir } from 'node:os';
@@ -10,7 +11,7 @@ import { BACKEND_SLOTS_MAX, type SharedMemory } from '@flotilla/shared';
 import { createLogger } from '@flotilla/shared/runtime';
 import { freePorts, waitFor } from '@flotilla/shared/testing';
 import { startControl } from '../control.ts';
-import type { ControlHandle, ControlSettings } from '../ports.ts';
+import type { ApiRole, ApiToken, ControlHandle, ControlSettings } from '../ports.ts';
 import { TestProxyThread } from './proxy-thread.ts';
 
 const CLOSE_DEADLINE_MS = 5_000;
@@ -29,6 +30,11 @@ export interface Ask {
   readonly headers?: Readonly<Record<string, string>>;
   /** Sent as JSON; a string is sent as it is. */
   readonly body?: unknown;
+}
+
+/** A token as the settings of a node give it. */
+export function testToken(role: ApiRole, token: string, label = ''): ApiToken {
+  return { role, hash: createHash('sha256').update(token).digest('hex'), label };
 }
 
 export class TestNode {

@@ -1,4 +1,5 @@
 /** Settings: the three sources and their order, every rule, and that all faults arrive together. */
+import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,6 +12,8 @@ beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), 'flotilla-settings-'));
 });
 afterEach(() => rmSync(directory, { recursive: true, force: true }));
+
+const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
 
 const file = (text: string): string => {
   const path = join(directory, 'flotilla.yaml');
@@ -56,11 +59,32 @@ describe('sources', () => {
       { id: 'n1', host: '10.0.0.1', port: 7500 },
       { id: 'n2', host: '10.0.0.2', port: 7500 },
     ]);
-    expect(settings.apiTokens).toEqual([
-      { role: 'admin', token: 'a' },
-      { role: 'viewer', token: 'b' },
+    expect(settings.apiTokens.map(({ role, hash }) => `${role} ${hash}`)).toEqual([
+      `admin ${sha256('a')}`,
+      `viewer ${sha256('b')}`,
     ]);
     expect(settings.raftAdvertise).toEqual({ host: '10.0.0.2', port: 7500 });
+  });
+
+  it('reads tokens from a file too, with owners and hashes, and keeps none of them in the clear', () => {
+    const tokens = join(directory, 'tokens');
+    writeFileSync(tokens, `# who may\nadmin@alice:alpha\n\n  viewer:sha256:${sha256('vega')}\n`);
+    const settings = good({
+      FLOTILLA_NODE_ID: 'n1',
+      FLOTILLA_API_TOKENS: 'operator:orion',
+      FLOTILLA_API_TOKENS_FILE: tokens,
+    });
+    expect(settings.apiTokens).toEqual([
+      { role: 'operator', hash: sha256('orion'), label: '' },
+      { role: 'admin', hash: sha256('alpha'), label: 'alice' },
+      { role: 'viewer', hash: sha256('vega'), label: '' },
+    ]);
+    expect(JSON.stringify(settings)).not.toMatch(/alpha|orion|vega/);
+    writeFileSync(tokens, 'admin:a\nroot:hunter2\n');
+    expect(faultsOf({ FLOTILLA_API_TOKENS_FILE: tokens }).join()).toMatch(/^FLOTILLA_API_TOKENS_FILE: line 2 is not/);
+    expect(
+      good({ FLOTILLA_NODE_ID: 'n1', FLOTILLA_API_TOKENS: 'admin:alpha', FLOTILLA_JOIN: '10.0.0.1:7400' }).joinToken,
+    ).toBe('alpha');
   });
 
   it('has defaults for a node alone', () => {
@@ -85,9 +109,9 @@ describe('faults', () => {
       `raftlisten in ${path}`,
       'FLOTILLA_NODE_ID',
       'FLOTILLA_API_LISTEN',
+      'FLOTILLA_API_TOKENS',
       '--port-offset',
       `proxyThreads in ${path}`,
-      'FLOTILLA_API_TOKENS',
     ]);
     expect(faults[0]?.message).toContain('did you mean raftListen?');
     expect(JSON.stringify(faults)).not.toContain('hunter2');

@@ -16,7 +16,8 @@ import type { SettingKey } from './definitions.ts';
 import { checkRelations } from './relations.ts';
 import { collectSettings } from './sources.ts';
 import type { GivenSettings, SettingSources } from './sources.ts';
-import type { ApiToken, HostPort, NodeSettings, PeerSetting } from './types.ts';
+import { readTokens } from './tokens.ts';
+import type { HostPort, NodeSettings, PeerSetting } from './types.ts';
 
 const ID = /^[a-z0-9]([a-z0-9-]{0,62})$/;
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
@@ -45,6 +46,7 @@ function assemble(reader: Reader): NodeSettings {
   const own = peers.find((peer) => peer.id === nodeId);
   const raftAdvertise = reader.address('raftAdvertise') ?? addressOf(own) ?? reachable(raftListen);
   const joining = reader.address('join');
+  const tokens = readTokens(reader);
   const alone = peers.length === 0 && joining === null;
   const dataDir = resolve(reader.text('dataDir') ?? join('.flotilla', nodeId));
   return {
@@ -61,9 +63,11 @@ function assemble(reader: Reader): NodeSettings {
     portOffset: reader.integer('portOffset', 0, { min: -PORT_OFFSET_MAX, max: PORT_OFFSET_MAX }),
     zone: reader.text('zone'),
     proxyThreads: reader.integer('proxyThreads', defaultProxyThreads(), { min: 1, max: PROXY_THREADS_MAX }),
-    apiTokens: reader.tokens(),
+    apiTokens: tokens.kept,
+    joinToken: joining === null ? null : (reader.text('joinToken') ?? tokens.firstAdmin),
     tls: reader.pemSet({ ca: 'tlsCa', cert: 'tlsCert', key: 'tlsKey' }),
     apiTls: reader.pemSet({ cert: 'apiTlsCert', key: 'apiTlsKey' }),
+    apiTlsCa: reader.file('apiTlsCa'),
     clusterSecret: reader.text('clusterSecret'),
     logLevel: reader.choice('logLevel', 'info', LOG_LEVELS),
     initialConfig: reader.document('initialConfig', join(dataDir, INITIAL_CONFIG_FILE)),
@@ -190,18 +194,6 @@ class Reader {
       else peers.push({ id, ...address });
     }
     return peers;
-  }
-
-  tokens(): ApiToken[] {
-    const tokens: ApiToken[] = [];
-    for (const [index, item] of splitList(this.text('apiTokens')).entries()) {
-      const match = /^(admin|operator|viewer)[:=](.+)$/.exec(item);
-      // The text itself is not repeated: it is a secret.
-      if (match === null)
-        this.fault('apiTokens', `item ${index + 1} is not admin:TOKEN, operator:TOKEN or viewer:TOKEN`);
-      else tokens.push({ role: match[1] as ApiToken['role'], token: match[2] ?? '' });
-    }
-    return tokens;
   }
 }
 

@@ -14,9 +14,13 @@ export interface PeerSetting extends HostPort {
 
 export type Role = 'admin' | 'operator' | 'viewer';
 
+/** Only the hash is kept: a token is a secret of whoever uses it. */
 export interface ApiToken {
   readonly role: Role;
-  readonly token: string;
+  /** Hex SHA-256. */
+  readonly hash: string;
+  /** Whose it is; '' where nobody said. */
+  readonly label: string;
 }
 
 /** Plain data: it is cloned into the control thread. */
@@ -37,9 +41,12 @@ export interface NodeSettings {
   readonly zone: string | null;
   readonly proxyThreads: number;
   readonly apiTokens: readonly ApiToken[];
+  /** Kept only while joining needs it. */
+  readonly joinToken: string | null;
   /** PEM texts. */
   readonly tls: { readonly ca: string; readonly cert: string; readonly key: string } | null;
   readonly apiTls: { readonly cert: string; readonly key: string } | null;
+  readonly apiTlsCa: string | null;
   readonly clusterSecret: string | null;
   readonly logLevel: string;
   /** The configuration document that a new cluster starts with, parsed but not checked; null for none. */

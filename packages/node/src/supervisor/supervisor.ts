@@ -24,7 +24,7 @@ export interface SupervisorEvents {
 }
 
 export class Supervisor {
-  readonly #settings: NodeSettings;
+  #settings: NodeSettings;
   readonly #log: Logger;
   readonly #events: SupervisorEvents;
   readonly #memory: SharedMemory;
@@ -58,6 +58,12 @@ export class Supervisor {
   /** Lets work under way finish until `deadlineMs` from now, hands leadership over, ends all threads. */
   async stop(deadlineMs: number): Promise<void> {
     await Promise.all([...this.#proxies, this.#control].map((thread) => thread.stop(deadlineMs)));
+  }
+
+  /** Also for control threads that are started later. */
+  setTokens(apiTokens: NodeSettings['apiTokens']): void {
+    this.#settings = { ...this.#settings, apiTokens };
+    this.#control.worker?.postMessage({ type: 'tokens', tokens: apiTokens });
   }
 
   /** Debug only: the control thread throws out of its event loop, as a bug would. */

@@ -6,6 +6,7 @@
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import { startControl } from '@flotilla/controlplane';
+import { dashboardFiles } from '@flotilla/dashboard';
 import { explain } from '@flotilla/dataplane/table';
 import { errorText } from '@flotilla/shared';
 import type { ControlToSupervisor, SupervisorToControl } from '@flotilla/shared';
@@ -22,12 +23,18 @@ const tell = (message: ControlToSupervisor): void => supervisor.postMessage(mess
 const onFatal = (exitCode: number, message: string): void => tell({ type: 'fatal', exitCode, message });
 
 try {
-  const control = await startControl(toControlSettings(settings), { memory, proxyPorts, onFatal, explain }, log);
+  const control = await startControl(
+    toControlSettings(settings),
+    { memory, proxyPorts, onFatal, explain, pages: dashboardFiles() },
+    log,
+  );
   // Listening starts here, so that what was sent meanwhile has waited in the port.
   supervisor.on('message', (message: SupervisorToControl) => {
     switch (message.type) {
       case 'proxy-port':
         return control.addProxyPort(message.threadId, message.port);
+      case 'tokens':
+        return control.setTokens(message.tokens);
       case 'debug-crash':
         throw new Error('crashed on request (SIGUSR2 with FLOTILLA_DEBUG=1)');
       case 'stop':

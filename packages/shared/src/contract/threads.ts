@@ -116,3 +116,12 @@ export type ControlToSupervisor =
   | { readonly type: 'stopped' }
   /** End the process with this exit code: the disk cannot be trusted (74), the settings are wrong (78) … */
   | { readonly type: 'fatal'; readonly exitCode: number; readonly message: string };
+  /** The tokens of the API were read again: hex SHA-256 each. */
+  | {
+      readonly type: 'tokens';
+      readonly tokens: readonly {
+        readonly role: 'viewer' | 'operator' | 'admin';
+        readonly hash: string;
+        readonly label: string;
+      }[];
+    }

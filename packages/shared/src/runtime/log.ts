@@ -7,7 +7,16 @@ import type { Logger } from 'pino';
 export type { Logger };
 
 /** Fields that never reach a log, wherever they stand. */
-const SECRET_FIELDS = ['token', 'tokens', 'secret', 'clusterSecret', 'keyPem', 'authorization', 'apiTokens'];
+const SECRET_FIELDS = [
+  'token',
+  'tokens',
+  'secret',
+  'clusterSecret',
+  'keyPem',
+  'authorization',
+  'apiTokens',
+  'joinToken',
+];
 
 /** `level`: trace, debug, info, warn, error, fatal or silent. */
 export function createLogger(options: {
