@@ -52,6 +52,15 @@ export class FaultCluster {
     return join(this.cluster.directory, node.id);
   }
 
+  /** The node, with an empty disk, is to join through another one when it starts, at the address that it always had. */
+  joinThrough(node: ClusterNode, other: ClusterNode): void {
+    const settings = parse(readFileSync(node.settingsFile, 'utf8')) as Record<string, string>;
+    const { peers = '', ...rest } = settings;
+    const own = peers.split(',').find((peer) => peer.startsWith(`${node.id}=`));
+    const raftAdvertise = own?.slice(node.id.length + 1) ?? settings['raftAdvertise'] ?? '';
+    writeFileSync(node.settingsFile, stringify({ ...rest, raftAdvertise, join: other.api }));
+  }
+
   /** All that was done to network, clocks and disks is undone. */
   heal(): void {
     this.network.heal();
