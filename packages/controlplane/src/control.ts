@@ -6,7 +6,7 @@
  * it and shows in /ready; what this node has on its own disk is served as soon as it is read, whoever else is there.
  */
 import type { MessagePort } from 'node:worker_threads';
-import { errorText, EXIT, type RoutingSnapshot } from '@flotilla/shared';
+import { errorText, EXIT, PIN_PROPOSAL_WORDS, type RoutingSnapshot } from '@flotilla/shared';
 import type { Logger } from '@flotilla/shared/runtime';
 import type { FastifyInstance } from 'fastify';
 import { Authenticator } from './api/auth.ts';
@@ -62,6 +62,7 @@ class Control implements ControlHandle {
         this.#session?.duties.run();
       },
       onOutlier: (pool, backend) => this.#session?.outlier(pool, backend),
+      onPins: (words, skipped) => this.#pinsOffered(words, skipped),
       onPropagated: (seconds) => this.#metrics.propagated(seconds),
       onAccessLog: (lines) => {
         for (const line of lines) log.info({ access: JSON.parse(line) as unknown }, 'access');
@@ -114,12 +115,12 @@ class Control implements ControlHandle {
     this.#publisher.addPort(threadId, port);
   }
 
-  close(options: { readonly deadlineMs: number }): Promise<void> {
   setTokens(tokens: readonly ApiToken[]): void {
     this.#authenticator.replace(tokens);
     this.#log.info({ count: tokens.length }, 'the tokens of the API were replaced');
   }
 
+  close(options: { readonly deadlineMs: number }): Promise<void> {
     this.#closed ??= this.#close(options.deadlineMs);
     return this.#closed;
   }
@@ -137,11 +138,17 @@ class Control implements ControlHandle {
       prober: this.#prober,
       watch: this.#watch,
       own: this.#context,
+      onPinsSkipped: (count) => this.#metrics.pinsSkipped(count),
       onSnapshot: (snapshot: RoutingSnapshot) => this.#prober.setTargets(probeTargets(snapshot)),
       onHalt: (error: unknown) => this.#fatal(error),
     });
     await this.#session.open();
     this.#log.info({ replica: this.#session.host.raft.replica }, 'member of the cluster');
+  }
+
+  #pinsOffered(words: Int32Array, skipped: number): void {
+    if (this.#session === null) this.#metrics.pinsSkipped(words.length / PIN_PROPOSAL_WORDS + skipped);
+    else this.#session.pins.offer(words, skipped);
   }
 
   #fatal(error: unknown): void {

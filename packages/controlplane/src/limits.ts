@@ -61,6 +61,17 @@ export const observeHeartbeatMs = 4_000;
 /** Replicated time goes on at least this often. */
 export const leaderTickMs = 1_000;
 export const affinityKeyBytes = 32;
+/** Pins that arrive within this time are committed together; the proxy threads wait as long before. */
+export const pinBatchMs = 4;
+export const pinBatchMax = 2_048;
+/** Commands with pins that are under way at the same time. */
+export const pinCommandsMax = 8;
+/** Pins that wait; beyond it only those are taken that are needed, up to twice as many. */
+export const pinQueueMax = 32_768;
+/** A command with pins that takes longer means that the log does not keep up. */
+export const pinLagMaxMs = 500;
+/** Parts of the pin table that one request clears at the same time. */
+export const sessionClearsConcurrent = 16;
 /** State of this version's commands; raised with each feature that older nodes do not know. */
 export const featureLevel = 1;
 /** Random part of a replica id. */

@@ -28,6 +28,7 @@ export class ControlMetrics {
   readonly #probes: Histogram;
   readonly #propagation: Histogram;
   readonly #figures: Readonly<Record<'leader' | 'known' | 'term' | 'commit' | 'applied' | 'revision', Gauge>>;
+  readonly #pinsSkipped: Counter;
   readonly #lag: Gauge;
   readonly #delay: Gauge;
   /** To be given to the raft node and its transport. */
@@ -44,6 +45,11 @@ export class ControlMetrics {
     const changes = new Counter({
       name: 'flotilla_raft_leader_changes_total',
       help: 'Changes of the known leader, seen by this node.',
+      registers,
+    });
+    this.#pinsSkipped = new Counter({
+      name: 'flotilla_pins_skipped_total',
+      help: 'Sessions that were not pinned because there were too many at once; the same backend serves them while the pool stays as it is.',
       registers,
     });
     const dropped = new Counter({
@@ -88,6 +94,10 @@ export class ControlMetrics {
 
   probed(pool: string, seconds: number): void {
     this.#probes.observe({ pool }, seconds);
+  }
+
+  pinsSkipped(count: number): void {
+    this.#pinsSkipped.inc(count);
   }
 
   propagated(seconds: number): void {

@@ -15,11 +15,11 @@ import { leaderView, memberViews, type MemberView, ownRole, type StatusView } fr
 import { collectTimeoutMs, shareSampleMs, transferTimeoutMs } from './limits.ts';
 import type { ControlMetrics, RaftFigures } from './metrics.ts';
 import type { ControlLinks, ControlSettings, ExplainRequest, StaticPage } from './ports.ts';
-import { backendFamilies } from './publish/backend-families.ts';
+import { backendFamilies, pinFamily } from './publish/backend-families.ts';
 import { trafficFamilies } from './publish/exposition.ts';
 import type { Publisher } from './publish/publisher.ts';
 import { Shares } from './publish/shares.ts';
-import { isIsolated, readSettings } from './state/index.ts';
+import { isIsolated, readSession, readSettings } from './state/index.ts';
 
 export interface NodeContextOptions {
   readonly settings: ControlSettings;
@@ -169,8 +169,10 @@ export class NodeContext implements ApiContext {
     const { publisher, metrics, links } = this.#options;
     const stats = await publisher.collect(collectTimeoutMs);
     this.#shares.sample(stats, performance.now());
-    const snapshot = this.#options.session()?.feed.current() ?? null;
-    const families = [...trafficFamilies(stats), ...backendFamilies(snapshot, links.memory, this.#shares)];
+    const session = this.#options.session();
+    const snapshot = session?.feed.current() ?? null;
+    const pins = pinFamily(snapshot, (pool) => session?.host.state.pins.countOf(pool) ?? 0);
+    const families = [...trafficFamilies(stats), ...backendFamilies(snapshot, links.memory, this.#shares), pins];
     return metrics.text(this.#figures(), families);
   }
 
@@ -201,7 +203,8 @@ export class NodeContext implements ApiContext {
     const snapshot = session?.feed.current() ?? null;
     if (explain === undefined || session === null || snapshot === null)
       throw new FlotillaError('NOT_FOUND', 'this node cannot explain: it carries no traffic');
-    const answer = explain(snapshot, request);
+    const pinOf = (pool: string, key: string) => readSession(session.host.state, pool, key)?.backend ?? null;
+    const answer = explain(snapshot, { ...request, pinOf });
     if (answer === null) throw new FlotillaError('NOT_FOUND', `there is no listener ${request.listener}`);
     return answer;
   }
@@ -230,10 +233,10 @@ export class NodeContext implements ApiContext {
     const body = to === null ? {} : { to };
     const answer = await callNode({
       api,
+      id: nameOf(leader),
       method: 'POST',
       path: '/v1/leader/transfer',
       authorization,
-      id: nameOf(leader),
       tls: this.nodeTls,
       body,
     });

@@ -66,6 +66,8 @@ export interface ExplainRequest {
   readonly path: string;
   readonly clientIp: string;
   readonly headers: readonly { readonly name: string; readonly value: string }[];
+  /** The committed pin of a session. */
+  readonly pinOf?: (pool: string, key: string) => string | null;
 }
 
 /** A file that the API serves as it is, e.g. the dashboard's. */
@@ -92,8 +94,8 @@ export interface ControlHandle {
   readonly raftAddress: HostPort;
   /** A proxy thread (re)started. Replaces an earlier port of the same thread. */
   addProxyPort(threadId: number, port: MessagePort): void;
-  /** Hands leadership over, stops everything in reverse order. Idempotent; resolves within `deadlineMs`. */
-  close(options: { readonly deadlineMs: number }): Promise<void>;
   /** From now on these tokens are valid, and no others. */
   setTokens(tokens: readonly ApiToken[]): void;
+  /** Hands leadership over, stops everything in reverse order. Idempotent; resolves within `deadlineMs`. */
+  close(options: { readonly deadlineMs: number }): Promise<void>;
 }

@@ -20,6 +20,8 @@ export function announceChanges(watch: WatchHub, state: ReadonlyState, index: nu
       row === undefined ? { id, removed: true } : { id, alive: row.alive, ready: row.ready, reasons: row.reasons };
     watch.publish({ index, type: 'member', data });
   }
+  for (const session of changes.unpinned)
+    watch.publish({ index, type: 'session', data: { ...session, backend: null } });
   for (const id of changes.drains) {
     const row = state.drains.get(id);
     watch.publish({ index, type: 'drain', data: row === undefined ? { id, phase: null } : drainView(row) });

@@ -10,6 +10,7 @@ import { Observer } from '../health/observer.ts';
 import { Overlay } from '../health/overlay.ts';
 import type { Prober } from '../health/prober.ts';
 import { outlierRepeatMs } from '../limits.ts';
+import { PinBroker } from '../pins/pin-broker.ts';
 import type { ControlSettings } from '../ports.ts';
 import { Feed } from '../publish/feed.ts';
 import type { Publisher } from '../publish/publisher.ts';
@@ -41,6 +42,7 @@ export interface SessionOptions extends Opened {
   readonly prober: Prober;
   readonly watch: WatchHub;
   readonly own: OwnView;
+  readonly onPinsSkipped: (count: number) => void;
   readonly onSnapshot: (snapshot: RoutingSnapshot) => void;
   readonly onHalt: (error: unknown) => void;
 }
@@ -51,6 +53,7 @@ export class Session {
   readonly peers: Peers;
   readonly observer: Observer;
   readonly duties: NodeDuties;
+  readonly pins: PinBroker;
   /** This node's state differs from the others': it must not be believed. */
   quarantined = false;
   readonly #options: SessionOptions;
@@ -75,6 +78,11 @@ export class Session {
       propose: (observations) =>
         host.proposeOwn({ type: 'observe', node: settings.nodeId, incarnation: host.incarnation, observations }),
       quiet: () => host.status().leader === null || !host.state.members.has(settings.nodeId),
+    });
+    this.pins = new PinBroker({
+      propose: (items) => host.propose({ type: 'pins.put', items }),
+      quiet: () => host.status().leader === null,
+      onSkipped: options.onPinsSkipped,
     });
     const ready = () => own.ready();
     const onRound = (): void => this.#overlay.update(host.noteQuorum().quorum, performance.now());
@@ -111,6 +119,7 @@ export class Session {
     this.#leaderDuties.close();
     this.duties.close();
     this.observer.close();
+    this.pins.close();
     this.peers.close();
     // Nobody is there to take over: stop at once.
     await this.host.raft.close({ transfer: this.host.status().linked.length > 0 });
@@ -146,6 +155,7 @@ export class Session {
   #replaced(index: Index): void {
     this.#options.watch.reset(index);
     this.feed.replaced();
+    this.#followPins();
     this.#connect();
     this.#followOwnDrain();
     this.observer.repeatAll();
@@ -154,6 +164,7 @@ export class Session {
   #changed(index: Index, changes: Changes): void {
     const { watch } = this.#options;
     this.feed.changed(changes);
+    this.#followPins();
     announceChanges(watch, this.host.state, index, changes);
     if (changes.members.length > 0) this.#connect();
     if (changes.drains.includes(this.host.nodeId)) this.#followOwnDrain();
@@ -166,9 +177,15 @@ export class Session {
   #openFeed(): void {
     if (!this.feed.opened && this.host.state.meta.index >= this.#recoveredCommit) {
       this.feed.open();
+      this.#followPins();
       this.#followOwnDrain();
       this.duties.run();
     }
+  }
+
+  /** Not before the table is as full as this node can know: until then the threads read the one they have. */
+  #followPins(): void {
+    if (this.feed.opened) this.#options.publisher.setPins(this.host.state.pins.memory);
   }
 
   #followOwnDrain(): void {

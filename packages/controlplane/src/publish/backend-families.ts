@@ -15,6 +15,13 @@ const HELP = {
 type Name = keyof typeof HELP;
 const UP: Readonly<Record<string, number>> = { up: 1, unknown: -1 };
 
+/** Pins of the pools that have affinity, whatever its kind. */
+export function pinFamily(snapshot: RoutingSnapshot | null, countOf: (pool: string) => number): Family {
+  const pools = (snapshot?.pools ?? []).filter(({ affinity }) => affinity !== null && affinity.type !== 'cookie');
+  const lines = pools.map(({ name }) => sample('flotilla_pins', { pool: name }, countOf(name)));
+  return { name: 'flotilla_pins', type: 'gauge', help: 'Sessions in the pin table.', lines };
+}
+
 export function backendFamilies(snapshot: RoutingSnapshot | null, memory: SharedMemory, shares: Shares): Family[] {
   const inFlight = new Int32Array(memory.inFlight);
   const lines: Record<Name, string[]> = {

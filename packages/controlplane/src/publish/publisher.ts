@@ -24,6 +24,8 @@ export interface PublisherEvents {
   /** A proxy thread saw a backend fail again and again. */
   readonly onOutlier?: (pool: string, backend: string, consecutiveErrors: number) => void;
   readonly onListener?: (threadId: number, report: ListenerReport) => void;
+  /** Sessions that a thread wants pinned, and how many it did not even propose. */
+  readonly onPins?: (words: Int32Array, skipped: number) => void;
   readonly onAccessLog?: (lines: readonly string[]) => void;
   /** All threads serve this revision, `seconds` after it was posted. */
   readonly onPropagated?: (seconds: number) => void;
@@ -51,6 +53,7 @@ export class Publisher {
   #collectId = 0;
   #overlay: readonly BackendRef[] = [];
   #drain: { readonly deadlineAtMs: number } | null = null;
+  #pins: SharedArrayBuffer | null = null;
   #posted: { readonly revision: number; readonly atMs: number } | null = null;
 
   constructor(current: () => RoutingSnapshot | null, events: PublisherEvents = {}) {
@@ -66,6 +69,7 @@ export class Publisher {
       onClosed: (from) => this.#retire(from),
     });
     this.#links.set(threadId, link);
+    if (this.#pins !== null) link.post({ type: 'pins', memory: this.#pins });
     const snapshot = this.#current();
     if (snapshot !== null) link.post({ type: 'snapshot', snapshot });
     if (this.#overlay.length > 0) link.post({ type: 'overlay', down: this.#overlay });
@@ -87,6 +91,13 @@ export class Publisher {
     if (down.length === 0 && this.#overlay.length === 0) return;
     this.#overlay = down;
     this.#post({ type: 'overlay', down });
+  }
+
+  /** The table that the threads are to read pins from. */
+  setPins(memory: SharedArrayBuffer | null): void {
+    if (memory === this.#pins) return;
+    this.#pins = memory;
+    this.#post({ type: 'pins', memory });
   }
 
   drain(deadlineMs: number): void {
@@ -206,6 +217,9 @@ export class Publisher {
         break;
       case 'outlier':
         this.#events.onOutlier?.(message.pool, message.backend, message.consecutiveErrors);
+        break;
+      case 'pin-proposals':
+        this.#events.onPins?.(message.words, message.skipped);
         break;
       case 'drained':
         link.drained = message.connections;

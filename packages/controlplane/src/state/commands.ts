@@ -122,6 +122,8 @@ export interface DrainSet extends Envelope {
   readonly type: 'drain.set';
   readonly id: string;
   readonly deadlineMs?: number;
+  /** Wait before connections are touched; the configuration's `settings.drainPropagationMs` where it is not given. */
+  readonly propagationMs?: number;
   readonly reason?: string;
   readonly force?: boolean;
 }

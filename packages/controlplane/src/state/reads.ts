@@ -4,7 +4,11 @@ import { KEPT_KEY } from '@flotilla/shared/schema';
 import type { HistoryRow, Observation, VerdictRow } from './rows.ts';
 import { backendKey, type ReadonlyState } from './state.ts';
 
-export const DEFAULT_SETTINGS: SettingsConfig = { readyWithoutQuorum: true, viaName: 'flotilla' };
+export const DEFAULT_SETTINGS: SettingsConfig = {
+  readyWithoutQuorum: true,
+  viaName: 'flotilla',
+  drainPropagationMs: DRAIN_PROPAGATION_DEFAULT_MS,
+};
 
 export function readSettings(state: ReadonlyState): SettingsConfig {
   return state.settings.get('settings') ?? DEFAULT_SETTINGS;

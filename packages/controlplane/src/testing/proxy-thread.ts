@@ -25,6 +25,8 @@ export class TestProxyThread {
   readonly messages: ControlToProxy[] = [];
   overlay: readonly { readonly pool: string; readonly id: string }[] = [];
   draining = false;
+  /** The pin table that this thread was given last. */
+  pins: SharedArrayBuffer | null = null;
   stats: ProxyStats = NO_STATS;
   /** Port → error, for listeners that this thread is to fail to bind. */
   readonly bindErrors = new Map<number, string>();
@@ -55,6 +57,7 @@ export class TestProxyThread {
       this.deltas.push(...message.backends);
       this.#active(message.index, message.revision);
     } else if (message.type === 'overlay') this.overlay = message.down;
+    else if (message.type === 'pins') this.pins = message.memory;
     else if (message.type === 'collect') this.say({ type: 'stats', id: message.id, stats: this.stats });
     else {
       this.draining = message.draining;

@@ -89,10 +89,16 @@ export class Affinity {
     const { key, pick } = session;
     const logNowMs = this.#clock.logNowMs();
     const id = this.#pins.get(pool.spec.name, key, logNowMs);
+    const { unconfirmed } = this.#pins;
     const pinned = id === null ? null : pool.backend(id);
     const { backend, keepsPin } = this.#follow(pool, pinned, { strict: affinity.strict, pick, key });
-    if (backend !== null && (!keepsPin || backend === pinned))
-      this.#pins.set({ pool: pool.spec.name, key, backendId: backend.id, ttlMs: affinity.ttlMs }, logNowMs);
+    if (backend !== null && (!keepsPin || backend === pinned)) {
+      // What everybody would choose without the pin can do without it; what is committed, or was, cannot.
+      const isFirst =
+        (id === null && pick.tried.length === 0) || (unconfirmed && pool.pickByKey(key, pick) === backend);
+      const pin = { pool: pool.spec.name, key, backendId: backend.id, ttlMs: affinity.ttlMs, isNeeded: !isFirst };
+      this.#pins.set(pin, logNowMs);
+    }
     return backend;
   }
 

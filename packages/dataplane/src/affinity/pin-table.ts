@@ -8,6 +8,8 @@
 export interface PinTable {
   /** Id of the backend, or null. `nowMs` is log time. */
   get(pool: string, key: string, nowMs: number): string | null;
+  /** Whether the last answer of `get` is this thread's own choice, which others cannot know yet. */
+  readonly unconfirmed: boolean;
   /** Pins, or moves a pin, or prolongs it. */
   set(pin: Pin, nowMs: number): void;
 }
@@ -17,6 +19,8 @@ export interface Pin {
   readonly key: string;
   readonly backendId: string;
   readonly ttlMs: number;
+  /** False: everybody makes the same choice without the pin, so that it may be left out when there are too many. */
+  readonly isNeeded?: boolean;
 }
 
 interface Entry {
@@ -25,6 +29,7 @@ interface Entry {
 }
 
 export class MemoryPinTable implements PinTable {
+  readonly unconfirmed = false;
   readonly #entries = new Map<string, Entry>();
   readonly #maxCount: number;
 

@@ -8,6 +8,7 @@ import { connect as connectTls, createSecureContext } from 'node:tls';
 import type { SecureContext, SecureContextOptions } from 'node:tls';
 import type { CertificateSpec, PoolSpec } from '@flotilla/shared';
 import type { Backend, PickContext, Pool } from '../config/table.ts';
+import { engineOf } from '../request/engine.ts';
 import type { Accepted } from './connection.ts';
 import { SUSPECT_MS } from '../limits.ts';
 
@@ -23,8 +24,16 @@ export function connectUpstream(accepted: Accepted, pool: Pool, done: (upstream:
   let current: Socket | null = null;
   let cancelled = false;
 
+  // A stream has an address to be known by, and no cookies or fields: other kinds of affinity leave it to the algorithm.
+  function choose(): Backend | null {
+    const { affinity } = pool.spec;
+    if (affinity === null) return pool.pick(pick);
+    const session = { pick, isSecure: false, affinityKey: '' };
+    return engineOf(context).affinity.choose(pool, affinity, session).backend;
+  }
+
   function attempt(): void {
-    const backend = pick.tried.length > pool.spec.retry.attempts ? null : pool.pick(pick);
+    const backend = pick.tried.length > pool.spec.retry.attempts ? null : choose();
     if (backend === null) {
       done(null);
       return;

@@ -25,10 +25,8 @@ export class HttpEngine {
 
   constructor(context: DataplaneContext) {
     this.context = context;
-    this.affinity = new Affinity({
-      nowMs: () => context.timers.nowMs,
-      logNowMs: () => context.table().logNowMs(),
-    });
+    const clock = { nowMs: () => context.timers.nowMs, logNowMs: () => context.table().logNowMs() };
+    this.affinity = new Affinity(clock, context.pins);
   }
 
   get viaName(): string {

@@ -2,6 +2,7 @@
  * What every connection on a proxy thread may use: the current table, counters, time, and nothing of the control plane.
  */
 import type { Logger } from '@flotilla/shared/runtime';
+import type { PinTable } from '../affinity/pin-table.ts';
 import type { Backend, RoutingTable } from '../config/table.ts';
 import type { StatsRecorder } from '../metrics/stats-recorder.ts';
 import type { Timers } from './timers.ts';
@@ -17,6 +18,8 @@ export interface DataplaneContext {
   nowMs(): number;
   readonly timers: Timers;
   viaName(): string;
+  /** Where sessions are pinned; absent: nowhere but in this thread. */
+  readonly pins?: PinTable;
   /** Signs affinity cookies. */
   affinityKey(): string;
   readonly log: Logger;

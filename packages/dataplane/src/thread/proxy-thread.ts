@@ -6,6 +6,7 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { BackendDelta, ControlToProxy, ProxyThreadData, SupervisorToProxy } from '@flotilla/shared';
 import { createLogger } from '@flotilla/shared/runtime';
+import { SharedPinTable } from '../affinity/shared-pin-table.ts';
 import { RuntimeRegistry, sharedCounts } from '../config/runtime-registry.ts';
 import type { Backend } from '../config/table.ts';
 import { Admission } from '../listeners/admission.ts';
@@ -35,6 +36,7 @@ class ProxyThread {
   readonly #routing: Routing;
   readonly #listeners: ListenerSet;
   readonly #drain: Drain;
+  readonly #pins: SharedPinTable;
   /** Following is under way; when it ends, it looks whether there is something newer. */
   #following = false;
   /** Index of the last `active`. */
@@ -59,6 +61,11 @@ class ProxyThread {
       inputs,
       clock,
     );
+    this.#pins = new SharedPinTable({
+      pool: (name) => this.#routing.table().pools.get(name),
+      logNowMs: () => clock.nowMs(),
+      propose: (words, skipped) => this.#link.send({ type: 'pin-proposals', words, skipped }),
+    });
     const context = this.#context();
     this.#listeners = new ListenerSet(
       {
@@ -94,6 +101,7 @@ class ProxyThread {
       random: Math.random,
       nowMs: () => performance.now(),
       timers: this.#timers,
+      pins: this.#pins,
       viaName: () => this.#routing.table().snapshot.settings.viaName,
       affinityKey: () => this.#routing.table().snapshot.settings.affinityKey,
       log: this.#log,
@@ -148,6 +156,9 @@ class ProxyThread {
         return;
       case 'overlay':
         this.#routing.overlay(message.down);
+        return;
+      case 'pins':
+        this.#pins.attach(message.memory);
         return;
       case 'collect':
         this.#link.send({ type: 'stats', id: message.id, stats: this.#stats.snapshot() });
@@ -211,6 +222,7 @@ class ProxyThread {
     this.#link.close();
     this.#routing.close();
     this.#timers.close();
+    this.#pins.close();
     this.#supervisor.close();
   }
 }

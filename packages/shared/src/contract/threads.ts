@@ -10,6 +10,11 @@ import type { BackendDelta, RoutingSnapshot } from './snapshot.ts';
 /** Backends that can have a slot at the same time on one node. */
 export const BACKEND_SLOTS_MAX = 65_536;
 
+/** A proposed pin: hash of the pool's name, four words of the key, slot of the backend (perhaps with {@link PIN_NEEDED}). */
+export const PIN_PROPOSAL_WORDS = 6;
+/** Added to the slot where the session would be lost without its pin: others would now choose another backend for it. */
+export const PIN_NEEDED = BACKEND_SLOTS_MAX;
+
 /** Shared between all threads of a node; allocated once by the supervisor. */
 export interface SharedMemory {
   /** Int32 per backend slot: requests and tunnels in flight to it from this node, all proxy threads together. */
@@ -55,6 +60,8 @@ export type ControlToProxy =
   | { readonly type: 'drain'; readonly draining: boolean; readonly deadlineMs: number }
   /** Local reachability seen by this node's own probes, for use while the cluster's verdicts are stale. */
   | { readonly type: 'overlay'; readonly down: readonly { readonly pool: string; readonly id: string }[] }
+  /** The node's pin table; null: there are no pins yet. Read it from now on instead of an earlier one. */
+  | { readonly type: 'pins'; readonly memory: SharedArrayBuffer | null }
   | { readonly type: 'collect'; readonly id: number };
 
 /** Proxy thread → control. */
@@ -71,6 +78,8 @@ export type ProxyToControl =
     }
   | { readonly type: 'stats'; readonly id: number; readonly stats: ProxyStats }
   | { readonly type: 'outlier'; readonly pool: string; readonly backend: string; readonly consecutiveErrors: number }
+  /** Sessions to be pinned, {@link PIN_PROPOSAL_WORDS} words each; `skipped`: those that were too many even to propose. */
+  | { readonly type: 'pin-proposals'; readonly words: Int32Array; readonly skipped: number }
   | { readonly type: 'drained'; readonly connections: number }
   | { readonly type: 'access-log'; readonly lines: readonly string[] };
 
@@ -107,15 +116,6 @@ export type SupervisorToControl =
   | { readonly type: 'stop'; readonly deadlineMs: number }
   /** A proxy thread (re)started: this is the port to it. */
   | { readonly type: 'proxy-port'; readonly threadId: number; readonly port: MessagePort }
-  /** Throw out of the event loop, as a bug would: sent only where FLOTILLA_DEBUG=1 allows it. */
-  | { readonly type: 'debug-crash' };
-
-/** Control thread → supervisor. */
-export type ControlToSupervisor =
-  | { readonly type: 'started'; readonly apiUrl: string }
-  | { readonly type: 'stopped' }
-  /** End the process with this exit code: the disk cannot be trusted (74), the settings are wrong (78) … */
-  | { readonly type: 'fatal'; readonly exitCode: number; readonly message: string };
   /** The tokens of the API were read again: hex SHA-256 each. */
   | {
       readonly type: 'tokens';
@@ -125,3 +125,12 @@ export type ControlToSupervisor =
         readonly label: string;
       }[];
     }
+  /** Throw out of the event loop, as a bug would: sent only where FLOTILLA_DEBUG=1 allows it. */
+  | { readonly type: 'debug-crash' };
+
+/** Control thread → supervisor. */
+export type ControlToSupervisor =
+  | { readonly type: 'started'; readonly apiUrl: string }
+  | { readonly type: 'stopped' }
+  /** End the process with this exit code: the disk cannot be trusted (74), the settings are wrong (78) … */
+  | { readonly type: 'fatal'; readonly exitCode: number; readonly message: string };

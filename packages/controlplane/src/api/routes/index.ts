@@ -8,6 +8,7 @@ import { lookRoutes } from './look.ts';
 import { nodeRoutes } from './node.ts';
 import { observeRoutes } from './observe.ts';
 import { resourceRoutes } from './resources.ts';
+import { sessionRoutes } from './sessions.ts';
 
 export function routes(app: FastifyInstance, context: ApiContext): void {
   nodeRoutes(app, context);
@@ -16,5 +17,6 @@ export function routes(app: FastifyInstance, context: ApiContext): void {
   resourceRoutes(app, context);
   observeRoutes(app, context);
   lookRoutes(app, context);
+  sessionRoutes(app, context);
   dashboardRoutes(app, context);
 }

@@ -1,5 +1,5 @@
 /**
- * Looking into what the node has: explain, sessions, backup, and the dashboard's page.
+ * Looking into what the node has: explain, backup, and the dashboard's page.
  */
 import { FlotillaError } from '@flotilla/shared';
 import { closed } from '@flotilla/shared/schema';
@@ -9,14 +9,8 @@ import { explainHeadersMax } from '../../limits.ts';
 import type { ExplainRequest } from '../../ports.ts';
 import { readConfig, redactConfig } from '../../state/index.ts';
 import type { ApiContext } from '../context.ts';
-import { fresh, idParameter, list, ReadQuery } from '../exchange.ts';
+import { fresh, idParameter, ReadQuery } from '../exchange.ts';
 
-const SessionsQuery = closed({
-  ...ReadQuery.properties,
-  pool: Type.Optional(idParameter),
-  limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 10_000 })),
-  cursor: Type.Optional(Type.String({ maxLength: 256 })),
-});
 const text = (maxLength: number, description: string) => Type.String({ minLength: 1, maxLength, description });
 const header = Type.String({ maxLength: 8_192, pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+:" });
 const ExplainQuery = closed({
@@ -46,14 +40,6 @@ export function lookRoutes(app: FastifyInstance, context: ApiContext): void {
       const { index: _index, ...answer } = context.explain(explained(request)) as { readonly index?: number };
       return { revision: host.revision, ...answer };
     },
-  );
-  app.get(
-    '/v1/sessions',
-    {
-      config: { role: 'viewer' },
-      schema: { tags: ['observation'], summary: 'The pin table', querystring: SessionsQuery },
-    },
-    async (request, reply) => list(await fresh(context, request, reply), request, []),
   );
   app.get(
     '/v1/backup',
