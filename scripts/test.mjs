@@ -20,6 +20,7 @@ const bin = (name) => join(root, 'node_modules', name);
 /** In the order they run: what fails fastest first. */
 const steps = [
   { name: 'typecheck', command: [bin('typescript/bin/tsc'), '-p', '.'] },
+  { name: 'typecheck-page', command: [bin('typescript/bin/tsc'), '--noEmit', '-p', 'packages/dashboard'] },
   { name: 'lint', command: [bin('oxlint/bin/oxlint'), '--type-aware', '--deny-warnings'] },
   { name: 'format', command: [bin('@biomejs/biome/bin/biome'), 'format'] },
   { name: 'knip', command: [bin('knip/bin/knip.js'), '--treat-config-hints-as-errors'] },

@@ -1,0 +1,99 @@
+// @ts-check
+/** The page: asks this node every second, draws what it says, and sends the changes that people make. */
+import { ApiError, call, metricFamily, metrics, patch, rememberToken } from './api.js';
+import { changeLine, nodeCard, poolTable } from './views.js';
+
+const REFRESH_MS = 1000;
+const CHANGES_SHOWN = 15;
+
+/** @param {string} id @returns {HTMLElement} */
+function byId(id) {
+  const found = document.getElementById(id);
+  if (found === null) throw new Error(`no element ${id}`);
+  return found;
+}
+
+/** @param {string} text */
+function problem(text) {
+  const place = byId('problem');
+  place.hidden = text === '';
+  place.textContent = text;
+}
+
+/** @param {any} status */
+function drawSummary(status) {
+  byId('cluster').textContent = status.clusterName ?? '';
+  const leader = status.leader === null ? 'no leader' : `${status.leader.id} leads in term ${status.term}`;
+  const quorum = status.quorum
+    ? ''
+    : ` — no quorum: traffic goes on, changes wait; ${Math.round(status.staleMs / 1000)} s old`;
+  byId('summary').textContent =
+    `seen from ${status.node.id}: ${leader}, revision ${status.revision}, digest ${status.digest} at ${status.appliedIndex}${quorum}`;
+  byId('summary').className = status.quorum ? '' : 'warn';
+}
+
+/** @param {string} pool @param {string} backend @param {object} change */
+async function changeBackend(pool, backend, change) {
+  try {
+    await patch(`/v1/pools/${pool}/backends/${backend}`, change);
+    problem('');
+  } catch (error) {
+    problem(`${pool}/${backend}: ${error instanceof Error ? error.message : 'failed'}`);
+  }
+  await refresh();
+}
+
+async function refresh() {
+  const local = '?consistency=local';
+  const [status, members, pools, health, audit, text] = await Promise.all([
+    call('/v1/status'),
+    call(`/v1/members${local}`),
+    call(`/v1/pools${local}`),
+    call(`/v1/health${local}`),
+    call(`/v1/audit${local}`),
+    metrics(),
+  ]);
+  drawSummary(status);
+  byId('nodes').replaceChildren(...members.items.map((/** @type {any} */ one) => nodeCard(one, status.appliedIndex)));
+  // Whoever is typing a number keeps the field.
+  if (!byId('backends').contains(document.activeElement)) {
+    const context = {
+      nodes: members.items.map((/** @type {any} */ one) => one.id),
+      shares: metricFamily(text, 'flotilla_backend_share_ratio'),
+    };
+    byId('backends').replaceChildren(
+      ...pools.items.map((/** @type {any} */ pool) =>
+        poolTable(pool, health.items, {
+          ...context,
+          onChange: (backend, change) => void changeBackend(pool.name, backend, change),
+        }),
+      ),
+    );
+  }
+  byId('changes').replaceChildren(...audit.items.slice(0, CHANGES_SHOWN).map(changeLine));
+}
+
+async function loop() {
+  try {
+    await refresh();
+    byId('login').hidden = true;
+    if (byId('problem').dataset.from === 'loop') problem('');
+  } catch (error) {
+    const status = error instanceof ApiError ? error.status : -1;
+    byId('login').hidden = status !== 401;
+    byId('problem').dataset.from = 'loop';
+    problem(status === 401 ? '' : error instanceof Error ? error.message : 'failed');
+  }
+  setTimeout(() => void loop(), REFRESH_MS);
+}
+
+byId('login').addEventListener('submit', (event) => {
+  event.preventDefault();
+  const field = byId('token');
+  if (field instanceof HTMLInputElement) rememberToken(field.value);
+});
+// A changed weight counts when the field is left; leaving it also lets the table refresh again.
+document.addEventListener('change', (event) => {
+  if (event.target instanceof HTMLElement) event.target.blur();
+});
+void loop();

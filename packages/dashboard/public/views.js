@@ -1,0 +1,132 @@
+// @ts-check
+/** Data in, elements out. Text is always set as text, never as markup: names come from users. */
+
+/**
+ * @param {string} tag @param {Record<string, string>} attributes @param {(Node | string)[]} children
+ * @returns {HTMLElement}
+ */
+export function element(tag, attributes = {}, ...children) {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+  made.append(...children);
+  return made;
+}
+
+/** @param {[string, string][]} pairs */
+function facts(pairs) {
+  return element('dl', {}, ...pairs.flatMap(([term, value]) => [element('dt', {}, term), element('dd', {}, value)]));
+}
+
+/** @param {any} member @param {number} appliedIndex */
+export function nodeCard(member, appliedIndex) {
+  const [tone, word] = !member.alive ? ['bad', 'gone'] : member.ready ? ['good', 'ready'] : ['warn', 'not ready'];
+  const behind = Math.max(0, appliedIndex - member.matchIndex);
+  const state = element('small', { class: tone }, word);
+  return element(
+    'article',
+    { class: member.role === 'leader' ? 'card leader' : 'card' },
+    element('h3', {}, `${member.id} `, state),
+    facts([
+      ['role', member.voter ? member.role : 'learner'],
+      ['API', member.api],
+      ['log', behind === 0 ? 'up to date' : `${behind} behind`],
+      ['version', member.version],
+      ...(member.drain === null ? [] : [/** @type {[string, string]} */ (['drain', member.drain.phase])]),
+      ...member.reasons.map((/** @type {string} */ reason) => /** @type {[string, string]} */ (['why', reason])),
+    ]),
+  );
+}
+
+/** @param {any} observer */
+function observation(observer) {
+  const tone = observer.ok ? 'good' : 'bad';
+  const text = observer.ok ? `✓ ${observer.latencyMs.toFixed(1)} ms` : `✗ ${observer.detail}`;
+  const title = `${observer.detail}${observer.counts ? '' : ` (no vote: ${observer.why})`}`;
+  return element('span', { class: observer.counts ? tone : 'hint', title }, text);
+}
+
+/** @param {string} verdict */
+function verdictTone(verdict) {
+  if (verdict === 'up') return 'good';
+  return verdict === 'unknown' ? 'warn' : 'bad';
+}
+
+/**
+ * @param {any} backend @param {any} health @param {{ nodes: string[], share: string, onChange: (change: object) => void }} context
+ */
+function backendRow(backend, health, context) {
+  const weight = /** @type {HTMLInputElement} */ (
+    element('input', {
+      type: 'number',
+      min: '0',
+      max: '1000',
+      value: String(backend.weight),
+      'aria-label': `weight of ${backend.id}`,
+    })
+  );
+  weight.addEventListener('change', () => context.onChange({ weight: Number(weight.value) }));
+  const states = ['enabled', 'draining', 'maintenance'].map((state) =>
+    element('option', state === backend.state ? { selected: '' } : {}, state),
+  );
+  const state = /** @type {HTMLSelectElement} */ (
+    element('select', { 'aria-label': `state of ${backend.id}` }, ...states)
+  );
+  state.addEventListener('change', () => context.onChange({ state: state.value }));
+  const seen = new Map((health?.observers ?? []).map((/** @type {any} */ one) => [one.node, one]));
+  const verdict = health?.verdict ?? 'unknown';
+  return element(
+    'tr',
+    { 'data-backend': backend.id },
+    element('td', {}, element('strong', {}, backend.id), ' ', element('small', {}, backend.address)),
+    element('td', { class: verdictTone(verdict), title: health?.reason ?? '' }, verdict),
+    element('td', {}, weight),
+    element('td', {}, state),
+    element('td', {}, context.share),
+    ...context.nodes.map((node) => element('td', {}, seen.has(node) ? observation(seen.get(node)) : '–')),
+  );
+}
+
+/**
+ * @param {any} pool @param {any[]} health @param {{ nodes: string[], shares: Map<string, number>, onChange: (backend: string, change: object) => void }} context
+ */
+export function poolTable(pool, health, context) {
+  const titles = [
+    'Backend',
+    'Verdict',
+    'Weight',
+    'State',
+    'Share here',
+    ...context.nodes.map((node) => `seen by ${node}`),
+  ];
+  const rows = pool.backends.map((/** @type {any} */ backend) => {
+    const share = context.shares.get(`pool="${pool.name}",backend="${backend.id}"`);
+    return backendRow(
+      backend,
+      health.find((item) => item.pool === pool.name && item.backend === backend.id),
+      {
+        nodes: context.nodes,
+        share: share === undefined ? '–' : `${(share * 100).toFixed(0)} %`,
+        onChange: (change) => context.onChange(backend.id, change),
+      },
+    );
+  });
+  return element(
+    'table',
+    {},
+    element('caption', {}, `${pool.name} `, element('small', {}, pool.algorithm)),
+    element('thead', {}, element('tr', {}, ...titles.map((title) => element('th', { scope: 'col' }, title)))),
+    element('tbody', {}, ...rows),
+  );
+}
+
+/** @param {any} change */
+export function changeLine(change) {
+  const at = new Date(change.timeMs);
+  return element(
+    'li',
+    {},
+    element('time', { datetime: at.toISOString() }, at.toLocaleTimeString()),
+    ` ${change.summary} `,
+    element('small', {}, `${change.author}, log ${change.index}`),
+  );
+}
