@@ -17,6 +17,9 @@ function facts(pairs) {
   return element('dl', {}, ...pairs.flatMap(([term, value]) => [element('dt', {}, term), element('dd', {}, value)]));
 }
 
+/** What a follower has heard of another's log is a moment old; fewer entries than this are no news. */
+const BEHIND_SHOWN_COUNT = 100;
+
 /** @param {any} member @param {number} appliedIndex */
 export function nodeCard(member, appliedIndex) {
   const [tone, word] = !member.alive ? ['bad', 'gone'] : member.ready ? ['good', 'ready'] : ['warn', 'not ready'];
@@ -29,7 +32,7 @@ export function nodeCard(member, appliedIndex) {
     facts([
       ['role', member.voter ? member.role : 'learner'],
       ['API', member.api],
-      ['log', behind === 0 ? 'up to date' : `${behind} behind`],
+      ['log', behind < BEHIND_SHOWN_COUNT ? 'up to date' : `${behind} behind`],
       ['version', member.version],
       ...(member.drain === null ? [] : [/** @type {[string, string]} */ (['drain', member.drain.phase])]),
       ...member.reasons.map((/** @type {string} */ reason) => /** @type {[string, string]} */ (['why', reason])),
