@@ -54,9 +54,8 @@ export class DiskImage {
     return index <= this.hard.lastIndex ? this.#entries.get(index) : undefined;
   }
 
-  /** Holds this very entry, or a snapshot that does. */
+  /** Holds this very entry, or a snapshot that does; or held it when it was lost, which is what its acknowledgement said. */
   holds(index: number, term: number): boolean {
-    if (this.lost) return false;
     return index <= this.snapshotIndex || this.entry(index)?.term === term;
   }
 

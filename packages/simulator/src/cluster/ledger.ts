@@ -28,7 +28,6 @@ export type LedgerResult =
 export interface RegisterRow {
   readonly value: number;
   readonly version: number;
-  readonly pad: string;
 }
 
 interface LedgerState {
@@ -39,6 +38,8 @@ interface LedgerState {
   registers: Map<string, RegisterRow>;
   counters: Map<string, number>;
   sessions: Map<number, { readonly seq: number; readonly result: LedgerResult }>;
+  /** The last few pads: what makes a snapshot large. */
+  ballast: Map<number, string>;
 }
 
 export interface LedgerListener {
@@ -49,7 +50,9 @@ export interface LedgerListener {
   onRestored(index: number, chain: string): void;
 }
 
-export const UNWRITTEN: RegisterRow = { value: 0, version: 0, pad: '' };
+export const UNWRITTEN: RegisterRow = { value: 0, version: 0 };
+
+const BALLAST_COUNT = 20;
 
 const PIECE_BYTES = 10_000;
 
@@ -65,6 +68,7 @@ function emptyState(): LedgerState {
     registers: new Map(),
     counters: new Map(),
     sessions: new Map(),
+    ballast: new Map(),
   };
 }
 
@@ -98,11 +102,11 @@ export class Ledger implements StateMachine {
   }
 
   digest(): string {
-    return `${this.chain()}-${crc32(this.#serialise()).toString(16)}`;
+    return `${this.chain()}-${crc32(this.#serialise(false)).toString(16)}`;
   }
 
   capture(): { sizeBytes: number; digest: string; chunks: AsyncIterable<Uint8Array> } {
-    const bytes = this.#serialise();
+    const bytes = this.#serialise(true);
     return { sizeBytes: bytes.length, digest: this.digest(), chunks: pieces(bytes) };
   }
 
@@ -116,12 +120,14 @@ export class Ledger implements StateMachine {
       readonly registers: [string, RegisterRow][];
       readonly counters: [string, number][];
       readonly sessions: [number, { seq: number; result: LedgerResult }][];
+      readonly ballast: [number, string][];
     };
     this.#state = {
       ...raw,
       registers: new Map(raw.registers),
       counters: new Map(raw.counters),
       sessions: new Map(raw.sessions),
+      ballast: new Map(raw.ballast),
     };
     this.#listener.onRestored(raw.index, this.chain());
   }
@@ -160,8 +166,9 @@ export class Ledger implements StateMachine {
   }
 
   #effect(index: number, command: LedgerCommand): LedgerResult {
-    const { registers, counters } = this.#state;
-    const { op, key, value, pad = '' } = command;
+    const { registers, counters, ballast } = this.#state;
+    const { op, key, value, pad } = command;
+    if (pad !== undefined) ballast.set(index % BALLAST_COUNT, pad);
     if (op === 'add') {
       const sum = (counters.get(key) ?? 0) + value;
       counters.set(key, sum);
@@ -170,13 +177,19 @@ export class Ledger implements StateMachine {
     if (op === 'compare-and-set' && (registers.get(key) ?? UNWRITTEN).version !== command.expected) {
       return { mismatch: true };
     }
-    registers.set(key, { value, version: index, pad });
+    registers.set(key, { value, version: index });
     return { version: index };
   }
 
-  #serialise(): Buffer {
-    const { registers, counters, sessions, ...rest } = this.#state;
-    const raw = { ...rest, registers: [...registers], counters: [...counters], sessions: [...sessions] };
+  #serialise(withBallast: boolean): Buffer {
+    const { registers, counters, sessions, ballast, ...rest } = this.#state;
+    const raw = {
+      ...rest,
+      registers: [...registers],
+      counters: [...counters],
+      sessions: [...sessions],
+      ballast: withBallast ? [...ballast] : [],
+    };
     return Buffer.from(JSON.stringify(raw));
   }
 }

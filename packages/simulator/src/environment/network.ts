@@ -28,6 +28,9 @@ export interface NetworkListener {
   onLost(): void;
 }
 
+/** What a connection holds back before its sender drops messages. */
+const QUEUE_MAX_BYTES = 4 * 1024 * 1024;
+
 interface Link {
   up: boolean;
   /** Rises with every connection: what was sent on an earlier one is lost. */
@@ -44,8 +47,11 @@ export class SimNetwork {
   readonly #blocked = new Set<string>();
   readonly #clogged = new Map<string, number>();
   readonly #links = new Map<string, Link>();
-  /** When the last message of a path and lane arrives; for order, and for capacity. */
+  /** When a path and lane has carried all that was put on it. */
   readonly #busyUntilMs = new Map<string, number>();
+  /** Where order is kept: when the last message of a path and lane arrives. */
+  readonly #lastArrivalMs = new Map<string, number>();
+  #calm = false;
 
   constructor(
     options: NetworkOptions,
@@ -95,6 +101,11 @@ export class SimNetwork {
     });
   }
 
+  /** From now on nothing gets lost or doubled by chance. */
+  calm(): void {
+    this.#calm = true;
+  }
+
   /** Everything flows again. */
   heal(): void {
     this.#blocked.clear();
@@ -127,11 +138,18 @@ export class SimNetwork {
     return this.#link(from, to).epoch;
   }
 
+  /** False where too much waits on this path already. */
+  hasRoom(from: string, to: string, lane: Lane): boolean {
+    const backlogMs = (this.#busyUntilMs.get(`${from}>${to}/${lane}`) ?? 0) - this.#world.nowMs;
+    return backlogMs * this.options.bytesPerMs < QUEUE_MAX_BYTES;
+  }
+
   /** Carries one encoded message. */
   carry(from: string, to: string, lane: Lane, frame: { readonly bytes: Buffer; readonly message: Message }): void {
     const { message, bytes } = frame;
     const { character, lossRatio, doubleRatio } = this.options;
-    const lost = this.isBlocked(from, to) || (character === 'datagram' && this.#random.chance(lossRatio));
+    const wild = character === 'datagram' && !this.#calm;
+    const lost = this.isBlocked(from, to) || (wild && this.#random.chance(lossRatio));
     this.#trace.line(lost ? 'lose' : 'send', `${from}>${to}`, `${message.type} ${message.term} ${bytes.length}`);
     if (lost) {
       this.#listener.onLost();
@@ -139,7 +157,7 @@ export class SimNetwork {
     }
     // A transport may lose, but never doubles a request of a client: the proposal it holds is not idempotent.
     const mayDouble = message.type !== 'forward' && message.type !== 'forward-conf';
-    const copies = character === 'datagram' && mayDouble && this.#random.chance(doubleRatio) ? 2 : 1;
+    const copies = wild && mayDouble && this.#random.chance(doubleRatio) ? 2 : 1;
     if (copies === 2) this.#listener.onDoubled();
     const { epoch } = this.#link(from, to);
     for (let copy = 0; copy < copies; copy += 1) {
@@ -160,8 +178,12 @@ export class SimNetwork {
     const path = `${from}>${to}/${lane}`;
     const freeMs = Math.max(nowMs, this.#busyUntilMs.get(path) ?? 0);
     const carriedMs = freeMs + bytes / bytesPerMs;
-    if (character === 'stream' || lane === 'snapshot') arrivesMs = Math.max(arrivesMs, carriedMs);
-    this.#busyUntilMs.set(path, character === 'stream' ? arrivesMs : carriedMs);
+    this.#busyUntilMs.set(path, carriedMs);
+    arrivesMs = Math.max(arrivesMs, carriedMs + delayMinMs);
+    if (character === 'stream' || lane === 'snapshot') {
+      arrivesMs = Math.max(arrivesMs, this.#lastArrivalMs.get(path) ?? 0);
+      this.#lastArrivalMs.set(path, arrivesMs);
+    }
     return arrivesMs - nowMs;
   }
 

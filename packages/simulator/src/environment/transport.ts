@@ -53,7 +53,7 @@ export class SimTransport implements Transport {
   send(to: string, message: Message, lane: Lane): boolean {
     const { network, onSend } = this.#options;
     onSend(to, message);
-    if (!this.#up.has(to)) return false;
+    if (!this.#up.has(to) || !network.hasRoom(this.replica, to, lane)) return false;
     const writer = new ByteWriter(256);
     writeFrame(writer, messageTag(message), (body) => writeMessage(body, message));
     network.carry(this.replica, to, lane, { bytes: Buffer.from(writer.done()), message });

@@ -54,6 +54,7 @@ export function planOf(seed: number, timeMs: number = DEFAULT_TIME_MS): Plan {
   const random = new SimRandom(`plan ${seed}`);
   const nodeCount = random.pick([1, 2, 3, 3, 3, 3, 4, 5, 5, 5]);
   const quick = random.chance(0.6);
+  const workload = workloadOf(random.fork('workload'));
   return {
     seed,
     timeMs,
@@ -63,8 +64,8 @@ export function planOf(seed: number, timeMs: number = DEFAULT_TIME_MS): Plan {
     clockSkewRatio: random.pick([0, 0.001, 0.05]),
     loopLatencyMs: random.pick([0, 0.05, 0.05, 2]),
     core: quick ? {} : { heartbeatMs: 50, electionMinMs: 150, electionMaxMs: 300 },
-    ...sizesOf(random.fork('sizes')),
-    workload: workloadOf(random.fork('workload')),
+    ...sizesOf(random.fork('sizes'), workload.padBytes > 1000 ? 60 : 5),
+    workload,
     faults: scheduleOf(random.fork('faults'), timeMs),
   };
 }
@@ -77,18 +78,19 @@ function networkOf(random: SimRandom): NetworkOptions {
     delayMeanMs: random.pick([0.1, 0.5, 3, 15]),
     lossRatio: bad ? random.pick([0.001, 0.02, 0.1]) : 0,
     doubleRatio: bad ? random.pick([0, 0.02, 0.2]) : 0,
-    bytesPerMs: random.pick([200, 10_000, 100_000]),
+    bytesPerMs: random.pick([2000, 10_000, 100_000]),
     silenceMs: random.pick([300, 1000, 2000]),
     reconnectMs: random.pick([5, 50, 300]),
   };
 }
 
-function sizesOf(random: SimRandom): Pick<Plan, 'snapshots' | 'digestEvery'> {
-  const everyEntries = random.pick([5, 20, 60, 100_000]);
+/** `leastEntries`: large states are not written for every few entries. */
+function sizesOf(random: SimRandom, leastEntries: number): Pick<Plan, 'snapshots' | 'digestEvery'> {
+  const everyEntries = Math.max(leastEntries, random.pick([5, 20, 60, 100_000]));
   return {
     snapshots: {
       everyEntries,
-      everyLogBytes: random.pick([20_000, 1_000_000, 64_000_000]),
+      everyLogBytes: random.pick([leastEntries * 4000, 1_000_000, 64_000_000]),
       trailingEntries: random.pick([0, 1, 5, 30]),
     },
     digestEvery: random.pick([1, 7, 64]),

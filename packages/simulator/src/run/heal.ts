@@ -17,7 +17,7 @@ const LOOK_EVERY_MS = 200;
 export async function healAndConverge(cluster: Cluster): Promise<void> {
   const { world, violations, clients } = cluster;
   clients.stop();
-  endFaults(cluster);
+  cluster.network.calm();
   keepHealing(cluster);
   const untilMs = world.nowMs + CONVERGE_WITHIN_MS;
   await world.runUntil(world.nowMs + CLIENTS_END_WITHIN_MS, () => clients.pending === 0);

@@ -109,7 +109,7 @@ export class Clients {
     this.#under += 1;
     const { world } = this.#options;
     const input = this.#draw(client);
-    this.#try({ client, input, calledAt: world.nowMs, tries: 0, wasUnknown: false });
+    this.#try({ client, seq: client.seq, input, calledAt: world.nowMs, tries: 0, wasUnknown: false });
   }
 
   #draw(client: Client): Input {
@@ -136,8 +136,8 @@ export class Clients {
   #try(request: Request): void {
     const { world, random, nodes, plan, trace, onBug } = this.#options;
     const node = random.pick(nodes());
-    const { client, input } = request;
-    trace.line('call', `client ${client.id}`, `${client.seq} ${node.replica} ${input.op} ${input.key}`);
+    const { client, seq, input } = request;
+    trace.line('call', `client ${client.id}`, `${seq} ${node.replica} ${input.op} ${input.key}`);
     const once = single((ending: Ending) => {
       world.after(HOPS_MS, () => this.#ended(request, ending));
     });
@@ -152,7 +152,7 @@ export class Clients {
     world.after(2 * plan.timeoutMs, () => finish({ kind: 'unknown' }));
     world.after(HOPS_MS, () =>
       process.loop.io(() => {
-        const work = input.op === 'read' ? this.#read(node, input.key) : this.#write(node, client, input);
+        const work = input.op === 'read' ? this.#read(node, input.key) : this.#write(node, request, input);
         work.then(
           (output) => finish({ kind: 'done', output }),
           (error: unknown) => {
@@ -176,13 +176,14 @@ export class Clients {
     return { value, version };
   }
 
-  async #write(node: SimNode, client: Client, input: Exclude<Input, { op: 'read' }>): Promise<Output | 'stale'> {
+  async #write(node: SimNode, request: Request, input: Exclude<Input, { op: 'read' }>): Promise<Output | 'stale'> {
     const { plan } = this.#options;
+    const { client, seq } = request;
     const { raft } = node;
     if (raft === null) throw new RaftError('STOPPED', 'down');
     const command: LedgerCommand = {
       client: client.hasSession ? client.id : 0,
-      seq: client.hasSession ? client.seq : 0,
+      seq: client.hasSession ? seq : 0,
       op: input.op,
       key: input.key,
       value: input.op === 'add' ? input.amount : input.value,
@@ -196,8 +197,8 @@ export class Clients {
 
   #ended(request: Request, ending: Ending): void {
     const { trace, count, world, random } = this.#options;
-    const { client, input } = request;
-    trace.line('return', `client ${client.id}`, `${client.seq} ${ending.kind}`);
+    const { client, seq, input } = request;
+    trace.line('return', `client ${client.id}`, `${seq} ${ending.kind}`);
     if (ending.kind === 'unknown') count('outcome unknown');
     if (ending.kind === 'refused') count('request refused');
     const isRead = input.op === 'read';
@@ -243,6 +244,8 @@ class Client {
 
 interface Request {
   readonly client: Client;
+  /** Number of the command in its session, the same for every try. */
+  readonly seq: number;
   readonly input: Input;
   readonly calledAt: number;
   readonly tries: number;
