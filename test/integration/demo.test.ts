@@ -8,10 +8,11 @@ import { afterAll, expect, it } from 'vitest';
 import { readPidFile } from '@flotilla/node';
 import { waitFor } from '@flotilla/shared/testing';
 import { apiOf } from '../harness/api.ts';
+import { isFree } from '../harness/ports.ts';
 import { FlotillaProcess, REPOSITORY } from '../harness/process.ts';
 
-/** Beside a demo that a developer may have running. */
-const SHIFT = 3_000;
+/** Beside whatever demo a developer may have running. */
+const SHIFT = await freeShift();
 const STOPPED_WITHIN_MS = 5_000;
 const PARTS = ['n1', 'n2', 'n3', 'b1', 'b2', 'b3'];
 
@@ -91,10 +92,23 @@ it('leaves no process behind where the demo itself is killed', async () => {
 
 it('ends with 69 and names the port that is taken', async () => {
   const holder = createServer();
-  await new Promise<void>((settle) => holder.listen(7402 + SHIFT, '127.0.0.1', settle));
+  await new Promise<void>((settle, reject) => {
+    holder.once('error', reject);
+    holder.listen(7402 + SHIFT, '127.0.0.1', settle);
+  });
   demo.start();
   const ended = await demo.waitForEnd();
   holder.close();
   expect(ended.code).toBe(69);
   expect(demo.output).toContain(`port ${7402 + SHIFT} (API of n2) is taken`);
 });
+
+/** A distance by which every port of the demo can be moved to a free one. */
+async function freeShift(): Promise<number> {
+  const bases = [7400, 7500, 8080, 9100];
+  for (;;) {
+    const shift = 1_000 + Math.floor(Math.random() * 18_000);
+    const ports = bases.flatMap((base) => [1, 2, 3].map((number) => base + number + shift));
+    if ((await Promise.all(ports.map(isFree))).every(Boolean)) return shift;
+  }
+}
