@@ -30,6 +30,7 @@ export interface ClusterOptions {
 }
 
 export interface NodeStatus {
+  readonly node: { readonly id: string; readonly incarnation: string; readonly startedAt: string };
   readonly role: string;
   readonly leader: { readonly id: string; readonly api: string } | null;
   readonly quorum: boolean;

@@ -11,6 +11,8 @@ export const RETRY_FOR_DEFAULT_MS = 10_000;
 export const RETRY_PAUSE_MS = 250;
 /** How often the progress of a drain is asked for. */
 export const DRAIN_POLL_MS = 250;
+/** A node that was restarted in place and is not back by then needs somebody to look at it. */
+export const RESTART_WAIT_MS = 60_000;
 
 /** Sample backend: the most that /bytes sends and /slow waits. */
 export const SAMPLE_BYTES_MAX = 1 << 30;

@@ -12,6 +12,7 @@ import { registerDemo } from './commands/demo.ts';
 import { registerNode } from './commands/node.ts';
 import { registerOperate } from './commands/operate.ts';
 import { registerRestore } from './commands/restore.ts';
+import { registerRollingRestart } from './commands/rolling-restart.ts';
 
 export function buildProgram(): Command {
   const program = new Command('flotilla')
@@ -39,6 +40,7 @@ Environment: FLOTILLA_SERVER, FLOTILLA_TOKEN, FLOTILLA_CA; those of a node are i
   registerOperate(program);
   registerCerts(program);
   registerRestore(program);
+  registerRollingRestart(program);
   registerCompletion(program);
   for (const command of [program, ...program.commands]) command.exitOverride();
   return program;

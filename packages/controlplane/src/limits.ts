@@ -52,8 +52,8 @@ export const watchBufferCount = 4_096;
 export const watchHeartbeatMs = 15_000;
 
 export const drainDeadlineMaxMs = 24 * 3_600_000;
-/** Between readiness down and closing connections: what probes and DNS in front of us need to notice. */
-export const drainPropagationMs = 3_000;
+/** The longest wait between readiness down and closing connections. */
+export const drainPropagationMaxMs = 600_000;
 /** Parsing YAML is slow and holds the loop: larger documents are to be sent as JSON. */
 export const yamlLimitBytes = 1024 * 1024;
 /** A node that has nothing new to say of its probes says so this often; the state forgets observers after 15 s. */

@@ -1,8 +1,8 @@
 /**
  * What the API asks of this node, answered from the parts. Readiness and status never wait for anybody.
  */
-import { FlotillaError } from '@flotilla/shared';
-import type { ApiContext, Wait } from './api/context.ts';
+import { errorText, FlotillaError } from '@flotilla/shared';
+import type { ApiContext, MemberCall, Wait } from './api/context.ts';
 import type { WatchHub } from './api/watch-hub.ts';
 import { parseHostPort } from './cluster/address-book.ts';
 import { type ClusterHost, nameOf } from './cluster/host.ts';
@@ -247,6 +247,22 @@ export class NodeContext implements ApiContext {
     const row = host.state.members.get(id);
     if (row === undefined) throw new FlotillaError('NOT_FOUND', `${id} is not a member`);
     if (!host.status().conf.voters.includes(row.replica))
+  async askMember(id: string, { method, path, authorization }: MemberCall): Promise<unknown> {
+    const row = this.host().state.members.get(id);
+    if (row === undefined) throw new FlotillaError('NOT_FOUND', `${id} is not a member`);
+    const api = parseHostPort(row.api);
+    if (api === null) throw new FlotillaError('CONFLICT', `the address of ${id} is not known here yet`);
+    const body = method === 'POST' ? {} : null;
+    return callNode({ api, id, method, path, authorization, tls: this.nodeTls, body }).catch((error: unknown) => {
+      if (error instanceof FlotillaError) throw error;
+      throw new FlotillaError('UNREACHABLE', `${id} at ${row.api} does not answer: ${errorText(error)}`);
+    });
+  }
+
+  restart(): void {
+    this.#options.links.onRestart?.();
+  }
+
       throw new FlotillaError('CONFLICT', `${id} has no vote and cannot lead`);
     return row.replica;
   }

@@ -86,6 +86,8 @@ export interface ControlLinks {
   readonly pages?: readonly StaticPage[];
   /** The process must end with this exit code. Called at most once; `close` is still to be called. */
   readonly onFatal?: (exitCode: number, message: string) => void;
+  /** End all threads of this node and start them again, in the same process. */
+  readonly onRestart?: () => void;
 }
 
 export interface ControlHandle {

@@ -56,6 +56,11 @@ export const ERROR_CODES = {
     retry: 'after',
     hint: 'An election is under way: nothing was changed. Try again in a second.',
   },
+  UNREACHABLE: {
+    status: 503,
+    retry: 'after',
+    hint: 'The node that was asked for does not answer: see flotilla members.',
+  },
   OVERLOADED: {
     status: 503,
     retry: 'after',

@@ -9,6 +9,12 @@ import type { ExplainRequest, StaticPage } from '../ports.ts';
 import type { WatchHub } from './watch-hub.ts';
 
 export type Wait = 'commit' | 'applied' | 'all';
+export interface MemberCall {
+  readonly method: 'GET' | 'POST';
+  readonly path: string;
+  readonly authorization: string | null;
+}
+
 
 export interface ApiContext {
   readonly nodeId: string;
@@ -28,6 +34,10 @@ export interface ApiContext {
   /** Answers the new leader's id. */
   transferLeadership(to: string | null, authorization: string | null): Promise<string>;
   /** Same answer on every node at the same revision. Throws NOT_FOUND for a listener that does not exist. */
+  /** Asks another member's API on behalf of the caller. */
+  askMember(id: string, call: MemberCall): Promise<unknown>;
+  /** Ends all threads of this node and starts them again. */
+  restart(): void;
   explain(request: ExplainRequest): object;
   /** The dashboard's files. */
   readonly pages: readonly StaticPage[];

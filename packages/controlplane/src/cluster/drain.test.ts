@@ -1,14 +1,16 @@
 /** Planned drain of a node: the order of the phases, the deadline, and what the node itself does. */
 import { describe, expect, it } from 'vitest';
-import { drainPropagationMs } from '../limits.ts';
 import type { DrainRow } from '../state/index.ts';
 import { drainStep, OwnDrain } from './drain.ts';
+
+const propagationMs = 3_000;
 
 const row = (rest: Partial<DrainRow>): DrainRow => ({
   id: 'n1',
   phase: 'withdrawing',
   phaseSinceMs: 1_000,
   startedMs: 1_000,
+  propagationMs,
   deadlineMs: 5_000,
   reason: '',
   author: '',
@@ -20,8 +22,8 @@ const busy = { alive: true, connections: 7, drained: false };
 
 describe('drain', () => {
   it('waits for whatever distributes traffic before it touches a connection', () => {
-    expect(drainStep(row({}), 1_000 + drainPropagationMs - 1, busy)).toBeNull();
-    expect(drainStep(row({}), 1_000 + drainPropagationMs, busy)).toEqual({ phase: 'draining', connections: 7 });
+    expect(drainStep(row({}), 1_000 + propagationMs - 1, busy)).toBeNull();
+    expect(drainStep(row({}), 1_000 + propagationMs, busy)).toEqual({ phase: 'draining', connections: 7 });
   });
 
   it('tells what is left, and ends when nothing is left or time is over', () => {

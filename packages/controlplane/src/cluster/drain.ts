@@ -5,7 +5,6 @@
  * traffic to notice, then connections are drained to a deadline, then it stands by. Phases are in the log, so whoever
  * leads goes on where the last leader stopped; times are log time, so all leaders count alike.
  */
-import { drainPropagationMs } from '../limits.ts';
 import type { DrainPhase, DrainRow } from '../state/index.ts';
 
 export interface DrainView {
@@ -25,7 +24,7 @@ export function drainStep(row: DrainRow, logTimeMs: number, view: DrainView): Dr
   const inPhaseMs = logTimeMs - row.phaseSinceMs;
   const connections = view.alive ? view.connections : 0;
   if (row.phase === 'withdrawing')
-    return !view.alive || inPhaseMs >= drainPropagationMs ? { phase: 'draining', connections } : null;
+    return !view.alive || inPhaseMs >= row.propagationMs ? { phase: 'draining', connections } : null;
   if (row.phase === 'draining') {
     const over = !view.alive || view.drained || connections === 0 || inPhaseMs >= row.deadlineMs;
     if (over) return { phase: 'drained', connections };

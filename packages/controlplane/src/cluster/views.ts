@@ -59,14 +59,15 @@ export interface DrainView {
   readonly phase: DrainRow['phase'];
   readonly since: number;
   readonly startedAt: number;
+  readonly propagationMs: number;
   readonly deadlineMs: number;
   readonly reason: string;
   readonly connections: number | null;
 }
 
 export function drainView(row: DrainRow): DrainView {
-  const { id, phase, phaseSinceMs, startedMs, deadlineMs, reason, connections } = row;
-  return { id, phase, since: phaseSinceMs, startedAt: startedMs, deadlineMs, reason, connections };
+  const { id, phase, phaseSinceMs, startedMs, propagationMs, deadlineMs, reason, connections } = row;
+  return { id, phase, since: phaseSinceMs, startedAt: startedMs, propagationMs, deadlineMs, reason, connections };
 }
 
 /** `role` of a node in its own eyes. */

@@ -79,6 +79,7 @@ export const COMMAND_SCHEMAS: Readonly<Record<Exclude<CommandType, 'pins.put'>, 
   'drain.set': command({
     id: node,
     deadlineMs: Type.Optional(Type.Integer({ minimum: 0, maximum: 86_400_000 })),
+    propagationMs: Type.Optional(Type.Integer({ minimum: 0, maximum: 86_400_000 })),
     reason: Type.Optional(text),
     force: Type.Optional(Type.Boolean()),
   }),

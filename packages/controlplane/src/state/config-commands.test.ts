@@ -200,7 +200,11 @@ describe('single resources', () => {
     log.run({ type: 'resource.patch', kind: 'pool', name: 'api', patch: { algorithm: 'p2c' } });
     expect(readConfig(log.state).pools[0]).toMatchObject({ algorithm: 'p2c', backends: [{ weight: 3 }, {}, {}] });
     log.run({ type: 'resource.patch', kind: 'settings', name: '', patch: { viaName: 'lb' } });
-    expect(readConfig(log.state).settings).toEqual({ readyWithoutQuorum: true, viaName: 'lb' });
+    expect(readConfig(log.state).settings).toEqual({
+      readyWithoutQuorum: true,
+      viaName: 'lb',
+      drainPropagationMs: 3_000,
+    });
   });
 
   it('keeps a private key that is written back as its mark', () => {

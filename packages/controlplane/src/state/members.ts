@@ -12,6 +12,7 @@ import { type Context, ok, refuse } from './context.ts';
 import { recordAudit } from './journal.ts';
 import { DRAIN_DEADLINE_DEFAULT_MS, MEMBERS_MAX_COUNT } from './limits.ts';
 import { dropObservations, forgetObserver, hear, incarnationOf } from './observing.ts';
+import { readSettings } from './reads.ts';
 import type { CommandResult } from './result.ts';
 import type { DrainPhase, DrainRow, MemberRow } from './rows.ts';
 import type { ReadonlyState } from './state.ts';
@@ -106,6 +107,7 @@ export function applyDrainSet(context: Context, command: DrainSet): CommandResul
     phase: before?.phase ?? 'withdrawing',
     phaseSinceMs: before?.phaseSinceMs ?? timeMs,
     startedMs: before?.startedMs ?? timeMs,
+    propagationMs: command.propagationMs ?? before?.propagationMs ?? readSettings(state).drainPropagationMs,
     deadlineMs: command.deadlineMs ?? before?.deadlineMs ?? DRAIN_DEADLINE_DEFAULT_MS,
     reason: command.reason ?? before?.reason ?? '',
     author: before?.author ?? author,

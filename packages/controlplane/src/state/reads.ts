@@ -1,6 +1,7 @@
 /** What others read from the state. Pure; lists are in a fixed order. */
 import type { BackendConfig, Config, PoolConfig, SettingsConfig, Verdict } from '@flotilla/shared';
 import { KEPT_KEY } from '@flotilla/shared/schema';
+import { DRAIN_PROPAGATION_DEFAULT_MS } from './limits.ts';
 import type { HistoryRow, Observation, VerdictRow } from './rows.ts';
 import { backendKey, type ReadonlyState } from './state.ts';
 

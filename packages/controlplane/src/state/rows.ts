@@ -133,6 +133,8 @@ export interface DrainRow {
   readonly phase: DrainPhase;
   readonly phaseSinceMs: number;
   readonly startedMs: number;
+  /** Wait before connections are touched, from the start of `withdrawing`. */
+  readonly propagationMs: number;
   /** Time that established work gets, from the start of `draining`. */
   readonly deadlineMs: number;
   readonly reason: string;

@@ -33,6 +33,7 @@ export class KeptThread {
   }
 
   start(): void {
+    this.#stopping = false;
     const startedMs = performance.now();
     const worker = this.#options.spawn();
     let fault: unknown = null;

@@ -32,6 +32,8 @@ export class Supervisor {
   readonly #control: KeptThread;
   /** Whether the control thread ever came up: before, a crash is the end; after, it is started again. */
   #wasUp = false;
+  #ending = false;
+  #stopped = false;
 
   constructor(settings: NodeSettings, log: Logger, events: SupervisorEvents) {
     this.#settings = settings;
@@ -55,9 +57,23 @@ export class Supervisor {
     this.#control.start();
   }
 
+  /** Ends all threads as `stop` does and starts them again, with the code that is on the disk by then. */
+  async restart(deadlineMs: number): Promise<void> {
+    if (this.#ending) return;
+    this.#ending = true;
+    this.#log.info('restarts in place');
+    await this.#end(deadlineMs);
+    if (this.#stopped) return;
+    this.#ending = false;
+    for (const threadId of this.#proxies.keys()) forgetThread(this.#memory, threadId);
+    this.start();
+  }
+
   /** Lets work under way finish until `deadlineMs` from now, hands leadership over, ends all threads. */
   async stop(deadlineMs: number): Promise<void> {
-    await Promise.all([...this.#proxies, this.#control].map((thread) => thread.stop(deadlineMs)));
+    this.#stopped = true;
+    this.#ending = true;
+    await this.#end(deadlineMs);
   }
 
   /** Also for control threads that are started later. */
@@ -69,6 +85,10 @@ export class Supervisor {
   /** Debug only: the control thread throws out of its event loop, as a bug would. */
   crashControl(): void {
     this.#control.worker?.postMessage({ type: 'debug-crash' });
+  }
+
+  async #end(deadlineMs: number): Promise<void> {
+    await Promise.all([...this.#proxies, this.#control].map((thread) => thread.stop(deadlineMs)));
   }
 
   #proxyThread(threadId: number): KeptThread {
@@ -125,6 +145,8 @@ export class Supervisor {
         return this.#events.onFatal(message.exitCode, message.message);
       case 'stopped':
         return undefined;
+      case 'restart':
+        return void this.restart(this.#settings.drainMs);
     }
   }
 }

@@ -132,5 +132,7 @@ export type SupervisorToControl =
 export type ControlToSupervisor =
   | { readonly type: 'started'; readonly apiUrl: string }
   | { readonly type: 'stopped' }
+  /** End all threads and start them again, in the same process. */
+  | { readonly type: 'restart' }
   /** End the process with this exit code: the disk cannot be trusted (74), the settings are wrong (78) … */
   | { readonly type: 'fatal'; readonly exitCode: number; readonly message: string };

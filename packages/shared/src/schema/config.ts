@@ -29,6 +29,15 @@ export const SettingsSchema = closed({
     true,
   ),
   viaName: withDefault(token('Our name in the Via field.'), 'flotilla'),
+  drainPropagationMs: withDefault(
+    Type.Integer({
+      minimum: 0,
+      maximum: 600_000,
+      description:
+        'Planned drain of a node: from readiness down to closing connections, for whatever distributes traffic.',
+    }),
+    3_000,
+  ),
 });
 
 export const ConfigSchema = closed(

@@ -305,7 +305,7 @@ describe('what a good document becomes', () => {
           },
         ],
         certificates: [],
-        settings: { readyWithoutQuorum: true, viaName: 'flotilla' },
+        settings: { readyWithoutQuorum: true, viaName: 'flotilla', drainPropagationMs: 3_000 },
       },
     });
   });

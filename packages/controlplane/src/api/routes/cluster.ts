@@ -6,7 +6,7 @@ import { closed } from '@flotilla/shared/schema';
 import type { FastifyInstance } from 'fastify';
 import Type from 'typebox';
 import { drainView } from '../../cluster/views.ts';
-import { drainDeadlineMaxMs } from '../../limits.ts';
+import { drainDeadlineMaxMs, drainPropagationMaxMs } from '../../limits.ts';
 import type { JoinRequest } from '../../cluster/membership.ts';
 import type { ApiContext } from '../context.ts';
 import {
@@ -34,6 +34,7 @@ const DrainBody = Type.Union([
   Type.Null(),
   closed({
     deadlineMs: Type.Optional(Type.Integer({ minimum: 0, maximum: drainDeadlineMaxMs })),
+    propagationMs: Type.Optional(Type.Integer({ minimum: 0, maximum: drainPropagationMaxMs })),
     reason: Type.Optional(Type.String({ maxLength: 200 })),
   }),
 ]);
@@ -87,6 +88,12 @@ function memberRoutes(app: FastifyInstance, context: ApiContext): void {
   );
 }
 
+interface DrainTerms {
+  readonly deadlineMs?: number;
+  readonly propagationMs?: number;
+  readonly reason?: string;
+}
+
 function drainRoutes(app: FastifyInstance, context: ApiContext): void {
   const path = '/v1/members/:id/drain';
   app.get(
@@ -118,12 +125,13 @@ function drainRoutes(app: FastifyInstance, context: ApiContext): void {
     async (request, reply) => {
       const host = context.host();
       const { id } = request.params as { id: string };
-      const { deadlineMs, reason } = (request.body ?? {}) as { deadlineMs?: number; reason?: string };
+      const { deadlineMs, propagationMs, reason } = (request.body ?? {}) as DrainTerms;
       return commit(context, request, reply, {
         type: 'drain.set',
         id,
         force: (request.query as { force?: boolean }).force === true,
         ...(deadlineMs === undefined ? {} : { deadlineMs }),
+        ...(propagationMs === undefined ? {} : { propagationMs }),
         ...(reason === undefined ? {} : { reason }),
         ...conditions(request, host, true),
       });
