@@ -48,7 +48,7 @@ it.runIf(browser !== undefined)(
       return answers.every(({ body }) => body.weight === 17);
     });
 
-    await cluster.nodes[2]!.process.kill('SIGKILL');
+    await cluster.nodes[2]!.process.end('SIGKILL');
     await page.locator('#nodes .card', { hasText: 'gone' }).waitFor();
     expect(faults).toEqual([]);
   },
