@@ -243,10 +243,6 @@ export class NodeContext implements ApiContext {
     return (answer as { id: string }).id;
   }
 
-  #replicaOf(host: ClusterHost, id: string): string {
-    const row = host.state.members.get(id);
-    if (row === undefined) throw new FlotillaError('NOT_FOUND', `${id} is not a member`);
-    if (!host.status().conf.voters.includes(row.replica))
   async askMember(id: string, { method, path, authorization }: MemberCall): Promise<unknown> {
     const row = this.host().state.members.get(id);
     if (row === undefined) throw new FlotillaError('NOT_FOUND', `${id} is not a member`);
@@ -263,6 +259,10 @@ export class NodeContext implements ApiContext {
     this.#options.links.onRestart?.();
   }
 
+  #replicaOf(host: ClusterHost, id: string): string {
+    const row = host.state.members.get(id);
+    if (row === undefined) throw new FlotillaError('NOT_FOUND', `${id} is not a member`);
+    if (!host.status().conf.voters.includes(row.replica))
       throw new FlotillaError('CONFLICT', `${id} has no vote and cannot lead`);
     return row.replica;
   }

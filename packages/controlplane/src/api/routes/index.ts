@@ -8,14 +8,15 @@ import { lookRoutes } from './look.ts';
 import { nodeRoutes } from './node.ts';
 import { observeRoutes } from './observe.ts';
 import { resourceRoutes } from './resources.ts';
-import { sessionRoutes } from './sessions.ts';
 import { restartRoutes } from './restart.ts';
+import { sessionRoutes } from './sessions.ts';
 
 export function routes(app: FastifyInstance, context: ApiContext): void {
   nodeRoutes(app, context);
   clusterRoutes(app, context);
-  configRoutes(app, context);
   restartRoutes(app, context);
+  configRoutes(app, context);
+  resealRoutes(app, context);
   resourceRoutes(app, context);
   observeRoutes(app, context);
   lookRoutes(app, context);
