@@ -8,13 +8,13 @@ import type { MemberView, StatusView } from '../cluster/views.ts';
 import type { ExplainRequest, StaticPage } from '../ports.ts';
 import type { WatchHub } from './watch-hub.ts';
 
-export type Wait = 'commit' | 'applied' | 'all';
 export interface MemberCall {
   readonly method: 'GET' | 'POST';
   readonly path: string;
   readonly authorization: string | null;
 }
 
+export type Wait = 'commit' | 'applied' | 'all';
 
 export interface ApiContext {
   readonly nodeId: string;
@@ -33,11 +33,11 @@ export interface ApiContext {
   remove(id: string, force: boolean): Promise<void>;
   /** Answers the new leader's id. */
   transferLeadership(to: string | null, authorization: string | null): Promise<string>;
-  /** Same answer on every node at the same revision. Throws NOT_FOUND for a listener that does not exist. */
   /** Asks another member's API on behalf of the caller. */
   askMember(id: string, call: MemberCall): Promise<unknown>;
   /** Ends all threads of this node and starts them again. */
   restart(): void;
+  /** Same answer on every node at the same revision. Throws NOT_FOUND for a listener that does not exist. */
   explain(request: ExplainRequest): object;
   /** The dashboard's files. */
   readonly pages: readonly StaticPage[];

@@ -16,7 +16,6 @@ export function routes(app: FastifyInstance, context: ApiContext): void {
   clusterRoutes(app, context);
   restartRoutes(app, context);
   configRoutes(app, context);
-  resealRoutes(app, context);
   resourceRoutes(app, context);
   observeRoutes(app, context);
   lookRoutes(app, context);
