@@ -23,6 +23,7 @@ import { apiCloseMs } from './limits.ts';
 import { ControlMetrics } from './metrics.ts';
 import type { ApiToken, ControlHandle, ControlLinks, ControlSettings, HostPort } from './ports.ts';
 import { Publisher } from './publish/publisher.ts';
+import { type Sealing, sealingOf } from './secrets/seal-draft.ts';
 
 export async function startControl(
   settings: ControlSettings,
@@ -41,6 +42,7 @@ class Control implements ControlHandle {
   readonly #metrics = new ControlMetrics();
   readonly #watch = new WatchHub();
   readonly #authenticator: Authenticator;
+  readonly #sealing: Sealing;
   readonly #publisher: Publisher;
   readonly #prober: Prober;
   readonly #context: NodeContext;
@@ -54,6 +56,7 @@ class Control implements ControlHandle {
   constructor(settings: ControlSettings, links: ControlLinks, log: Logger) {
     this.#settings = settings;
     this.#authenticator = new Authenticator(settings.tokens);
+    this.#sealing = sealingOf(settings);
     this.#links = links;
     this.#log = log;
     this.#publisher = new Publisher(() => this.#session?.feed.current() ?? null, {
@@ -79,6 +82,7 @@ class Control implements ControlHandle {
       publisher: this.#publisher,
       metrics: this.#metrics,
       watch: this.#watch,
+      sealing: this.#sealing,
       session: () => this.#session,
       progress: () => this.#boot.progress,
     });
@@ -138,6 +142,7 @@ class Control implements ControlHandle {
       prober: this.#prober,
       watch: this.#watch,
       own: this.#context,
+      sealing: this.#sealing,
       onPinsSkipped: (count) => this.#metrics.pinsSkipped(count),
       onSnapshot: (snapshot: RoutingSnapshot) => this.#prober.setTargets(probeTargets(snapshot)),
       onHalt: (error: unknown) => this.#fatal(error),

@@ -19,6 +19,7 @@ import { backendFamilies, pinFamily } from './publish/backend-families.ts';
 import { trafficFamilies } from './publish/exposition.ts';
 import type { Publisher } from './publish/publisher.ts';
 import { Shares } from './publish/shares.ts';
+import type { Sealing } from './secrets/seal-draft.ts';
 import { isIsolated, readSession, readSettings } from './state/index.ts';
 
 export interface NodeContextOptions {
@@ -27,6 +28,7 @@ export interface NodeContextOptions {
   readonly publisher: Publisher;
   readonly metrics: ControlMetrics;
   readonly watch: WatchHub;
+  readonly sealing: Sealing;
   readonly session: () => Session | null;
   /** What the start waits for. */
   readonly progress: () => string;
@@ -36,6 +38,7 @@ export class NodeContext implements ApiContext {
   readonly nodeId: string;
   readonly version: string;
   readonly watch: WatchHub;
+  readonly sealing: Sealing;
   stopping = false;
   readonly #options: NodeContextOptions;
   readonly #readiness = new Readiness();
@@ -50,6 +53,7 @@ export class NodeContext implements ApiContext {
     this.nodeId = options.settings.nodeId;
     this.version = options.settings.version;
     this.watch = options.watch;
+    this.sealing = options.sealing;
     this.#open = new Int32Array(options.links.memory.connections);
     this.#timer = setInterval(() => void this.#sampleShares(), shareSampleMs);
     this.#timer.unref();
@@ -94,7 +98,7 @@ export class NodeContext implements ApiContext {
       loaded,
       loadingReason: '',
       caughtUp: session.duties.caughtUp,
-      listenerFaults: publisher.listenerFaults(state.listeners.keys()),
+      listenerFaults: [...session.feed.faults, ...publisher.listenerFaults(state.listeners.keys())],
       unknownBackends: () => unknownBackends(state),
       awaitsConfig: state.meta.revision === 0 && settings.seedConfig !== null,
       draining: state.drains.has(nodeId),

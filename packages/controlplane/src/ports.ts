@@ -49,6 +49,8 @@ export interface ControlSettings {
   readonly apiTls: TlsFiles | null;
   /** CA of the other nodes' APIs; null: that of the nodes, and the authorities that Node trusts. */
   readonly apiTlsCa?: string | null;
+  /** What private keys of certificates are encrypted with at rest: 32 bytes each as hex, the newest first. The same on all nodes. */
+  readonly keys?: readonly string[];
   /** Authenticates nodes to one another where there is no mutual TLS; '' where there is none. */
   readonly clusterSecret: string;
   /** A configuration document that is proposed once, where the cluster has none yet; null for none. */
@@ -84,10 +86,10 @@ export interface ControlLinks {
   /** The data plane's own choice, as a pure function of the snapshot; null where there is no such listener. */
   readonly explain?: (snapshot: RoutingSnapshot, request: ExplainRequest) => object | null;
   readonly pages?: readonly StaticPage[];
-  /** The process must end with this exit code. Called at most once; `close` is still to be called. */
-  readonly onFatal?: (exitCode: number, message: string) => void;
   /** End all threads of this node and start them again, in the same process. */
   readonly onRestart?: () => void;
+  /** The process must end with this exit code. Called at most once; `close` is still to be called. */
+  readonly onFatal?: (exitCode: number, message: string) => void;
 }
 
 export interface ControlHandle {

@@ -9,13 +9,14 @@ const ROLES = ['viewer', 'operator', 'admin'] as const;
 type Role = (typeof ROLES)[number];
 
 const OPEN = new Set(['/live', '/ready', '/metrics']);
-/** Beside what viewers may: drain, weigh, transfer, and let clients be placed anew. */
+/** Beside what viewers may: drain and restart, weigh, transfer, and let clients be placed anew. */
 const OPERATORS = new Set([
   'put /v1/members/{id}/drain',
   'delete /v1/members/{id}/drain',
   'post /v1/leader/transfer',
   'patch /v1/pools/{pool}/backends/{name}',
   'delete /v1/sessions',
+  'post /v1/members/{id}/restart',
   'delete /v1/sessions/{pool}/{key}',
 ]);
 /** Reads that show more than a viewer should see. */

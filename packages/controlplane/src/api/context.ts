@@ -6,6 +6,7 @@ import type { JoinAnswer, JoinRequest } from '../cluster/membership.ts';
 import type { ReadyView } from '../cluster/readiness.ts';
 import type { MemberView, StatusView } from '../cluster/views.ts';
 import type { ExplainRequest, StaticPage } from '../ports.ts';
+import type { Sealing } from '../secrets/seal-draft.ts';
 import type { WatchHub } from './watch-hub.ts';
 
 export interface MemberCall {
@@ -39,6 +40,8 @@ export interface ApiContext {
   restart(): void;
   /** Same answer on every node at the same revision. Throws NOT_FOUND for a listener that does not exist. */
   explain(request: ExplainRequest): object;
+  /** What private keys are encrypted with before they are proposed. */
+  readonly sealing: Sealing;
   /** The dashboard's files. */
   readonly pages: readonly StaticPage[];
   readonly watch: WatchHub;

@@ -5,24 +5,25 @@
 import { FlotillaError } from '@flotilla/shared';
 import { type CertificateFindings, checkCertificates } from '@flotilla/shared/runtime';
 import type { ClusterHost, Draft } from '../cluster/host.ts';
+import type { Keyring } from '../secrets/keyring.ts';
 import { type ConfigCommand, type Preview, previewConfigCommand } from '../state/index.ts';
 import { revisionMismatch } from './revision.ts';
 
 /** Answers the difference; nothing is proposed. */
-export function dryRun(host: ClusterHost, draft: Draft): object {
+export function dryRun(host: ClusterHost, draft: Draft, keyring: Keyring): object {
   const { ifMatch } = draft as { readonly ifMatch?: number };
   const { revision } = host;
   if (ifMatch !== undefined && ifMatch !== revision) throw revisionMismatch(revision);
   const preview = previewed(host, draft);
-  const findings = certificateFindings(preview);
+  const findings = certificateFindings(preview, keyring);
   const { changed, created, summary, diff } = preview;
   const warnings = [...preview.warnings, ...findings.warnings];
   return { dryRun: true, revision, changed, created, summary, warnings, diff };
 }
 
 /** Throws INVALID_CONFIG where certificates cannot be used. Costs nothing for changes that bring none. */
-export function checkBeforeProposal(host: ClusterHost, draft: Draft): void {
-  if (bringsCertificates(draft)) certificateFindings(previewed(host, draft));
+export function checkBeforeProposal(host: ClusterHost, draft: Draft, keyring: Keyring): void {
+  if (bringsCertificates(draft)) certificateFindings(previewed(host, draft), keyring);
 }
 
 type Accepted = Extract<Preview, { readonly ok: true }>;
@@ -33,8 +34,13 @@ function previewed(host: ClusterHost, draft: Draft): Accepted {
   return preview;
 }
 
-function certificateFindings({ after }: Accepted): CertificateFindings {
-  const findings = checkCertificates(after.certificates, Date.now());
+function certificateFindings({ after }: Accepted, keyring: Keyring): CertificateFindings {
+  const opened = after.certificates.map((certificate) => {
+    const key = keyring.open(certificate.name, certificate.keyPem);
+    // One that was there before and cannot be decrypted here is told by /ready, and is no fault of this change.
+    return { ...certificate, keyPem: key.ok ? key.text : '' };
+  });
+  const findings = checkCertificates(opened, Date.now());
   if (findings.faults.length > 0)
     throw new FlotillaError('INVALID_CONFIG', 'a certificate or key cannot be used', { details: findings.faults });
   return findings;

@@ -6,6 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { errorText } from '@flotilla/shared';
 import type { Logger } from '@flotilla/shared/runtime';
 import { affinityKeyBytes, leaderTickMs, livenessCheckMs, livenessTimeoutMs, livenessUnlinkedMs } from '../limits.ts';
+import { type Sealing, sealDraft } from '../secrets/seal-draft.ts';
 import { drainStep } from './drain.ts';
 import type { ClusterHost } from './host.ts';
 import { promoteReady } from './membership.ts';
@@ -17,6 +18,7 @@ export interface LeaderDutiesOptions {
   /** This node's own view of itself, for its own drain. */
   readonly self: () => { readonly connections: number; readonly drained: boolean };
   readonly seedConfig: unknown;
+  readonly sealing: Sealing;
   readonly log: Logger;
 }
 
@@ -59,12 +61,12 @@ export class LeaderDuties {
   }
 
   async #initialise(): Promise<void> {
-    const { host, seedConfig, log } = this.#options;
+    const { host, seedConfig, sealing, log } = this.#options;
     if (host.state.meta.affinityKey === '')
       await host.proposeOwn({ type: 'cluster.init', affinityKey: randomBytes(affinityKeyBytes).toString('hex') });
     if (host.revision > 0 || seedConfig === null || seedConfig === undefined || this.#seedRefused) return;
     try {
-      await host.proposeOwn({ type: 'config.replace', document: seedConfig, ifMatch: 0 });
+      await host.proposeOwn(sealDraft(sealing, { type: 'config.replace', document: seedConfig, ifMatch: 0 }));
       log.info({ revision: host.revision }, 'first configuration of the cluster');
     } catch (error) {
       const code = (error as { code?: string }).code;

@@ -14,6 +14,8 @@ import { PinBroker } from '../pins/pin-broker.ts';
 import type { ControlSettings } from '../ports.ts';
 import { Feed } from '../publish/feed.ts';
 import type { Publisher } from '../publish/publisher.ts';
+import { CertificateOpener } from '../secrets/certificate-opener.ts';
+import type { Sealing } from '../secrets/seal-draft.ts';
 import type { Changes } from '../state/index.ts';
 import { peerAddresses } from './address-book.ts';
 import type { Opened } from './boot.ts';
@@ -42,6 +44,7 @@ export interface SessionOptions extends Opened {
   readonly prober: Prober;
   readonly watch: WatchHub;
   readonly own: OwnView;
+  readonly sealing: Sealing;
   readonly onPinsSkipped: (count: number) => void;
   readonly onSnapshot: (snapshot: RoutingSnapshot) => void;
   readonly onHalt: (error: unknown) => void;
@@ -69,7 +72,8 @@ export class Session {
     const { raft, machine, settings, api, raftAddress, log, publisher, prober, own } = options;
     this.#recoveredCommit = options.recovered.hard.commit;
     const host = (this.host = new ClusterHost(raft, machine, settings.nodeId));
-    this.feed = new Feed(() => machine.state, publisher, options.onSnapshot);
+    const opener = new CertificateOpener(options.sealing.keyring, (fault) => log.error(fault));
+    this.feed = new Feed({ state: () => machine.state, publisher, opener, onSnapshot: options.onSnapshot });
     this.peers = new Peers(() => this.#others(), own.nodeTls);
     this.#overlay = new Overlay(prober, publisher);
     this.#ownDrain = new OwnDrain(publisher);
@@ -88,7 +92,14 @@ export class Session {
     const onRound = (): void => this.#overlay.update(host.noteQuorum().quorum, performance.now());
     this.duties = new NodeDuties({ host, raft: raftAddress, api, version: settings.version, ready, log, onRound });
     const self = () => ({ connections: own.connections, drained: publisher.drained });
-    this.#leaderDuties = new LeaderDuties({ host, peers: this.peers, self, seedConfig: settings.seedConfig, log });
+    this.#leaderDuties = new LeaderDuties({
+      host,
+      peers: this.peers,
+      self,
+      seedConfig: settings.seedConfig,
+      sealing: options.sealing,
+      log,
+    });
     this.#subscribe();
   }
 

@@ -7,11 +7,21 @@
  */
 import type { BackendDelta, RoutingSnapshot } from '@flotilla/shared';
 import { backendDelta, type BackendKey, type Changes, compileRouting, type ReadonlyState } from '../state/index.ts';
+import type { CertificateOpener } from '../secrets/certificate-opener.ts';
 import type { Publisher } from './publisher.ts';
+
+export interface FeedOptions {
+  readonly state: () => ReadonlyState;
+  readonly publisher: Publisher;
+  readonly opener: CertificateOpener;
+  /** The shape changed (targets of probes, listeners …). */
+  readonly onSnapshot: (snapshot: RoutingSnapshot) => void;
+}
 
 export class Feed {
   readonly #state: () => ReadonlyState;
   readonly #publisher: Publisher;
+  readonly #opener: CertificateOpener;
   readonly #onSnapshot: (snapshot: RoutingSnapshot) => void;
   #opened = false;
   #scheduled = false;
@@ -19,11 +29,16 @@ export class Feed {
   readonly #backends = new Map<string, BackendKey>();
   #cached: RoutingSnapshot | null = null;
 
-  /** `onSnapshot`: the shape changed (targets of probes, listeners …). */
-  constructor(state: () => ReadonlyState, publisher: Publisher, onSnapshot: (snapshot: RoutingSnapshot) => void) {
+  constructor({ state, publisher, opener, onSnapshot }: FeedOptions) {
     this.#state = state;
     this.#publisher = publisher;
+    this.#opener = opener;
     this.#onSnapshot = onSnapshot;
+  }
+
+  /** What of the picture this node cannot serve, and why. */
+  get faults(): readonly string[] {
+    return this.#opener.faults;
   }
 
   get opened(): boolean {
@@ -40,8 +55,14 @@ export class Feed {
   /** The newest whole picture; null before there is one to serve. */
   current(): RoutingSnapshot | null {
     if (!this.#opened) return null;
-    this.#cached ??= compileRouting(this.#state());
+    this.#cached ??= this.#compile();
     return this.#cached;
+  }
+
+  /** The state holds private keys encrypted only: here they are decrypted, on the way to the threads that use them. */
+  #compile(): RoutingSnapshot {
+    const snapshot = compileRouting(this.#state());
+    return { ...snapshot, certificates: this.#opener.open(snapshot.certificates) };
   }
 
   /** The state was replaced by a snapshot of another node. */

@@ -138,10 +138,10 @@ export class TestCluster {
     return node.start();
   }
 
-  /** The same node again, on its disk. */
-  async restart(node: TestNode): Promise<TestNode> {
+  /** The same node again, on its disk, perhaps with other settings. */
+  async restart(node: TestNode, changes: Partial<ControlSettings> = {}): Promise<TestNode> {
     await node.stop();
-    const again = new TestNode(node.settings);
+    const again = new TestNode({ ...node.settings, ...changes });
     this.nodes[this.nodes.indexOf(node)] = again;
     return again.start();
   }

@@ -39,6 +39,14 @@ export const SETTINGS = {
   apiTlsCert: { value: 'FILE', help: 'PEM: certificate of the API' },
   apiTlsKey: { value: 'FILE', help: 'PEM: its key' },
   apiTlsCa: { value: 'FILE', help: 'PEM: the CA that signed the certificates of the APIs (default: tlsCa)' },
+  key: {
+    value: 'KEY',
+    help: 'encrypts private keys of certificates at rest: 32 bytes, base64 or hex; the same on all nodes',
+  },
+  keyFile: {
+    value: 'FILE',
+    help: 'the same from a file, the newest first, then older ones, one a line (flotilla certs key)',
+  },
   clusterSecret: { value: 'SECRET', help: 'authenticates nodes to each other where there is no mutual TLS' },
   logLevel: { value: 'LEVEL', help: 'trace, debug, info, warn, error or silent (default info)' },
   initialConfig: { value: 'FILE', help: 'configuration (YAML or JSON) that a new cluster starts with; ignored later' },

@@ -87,6 +87,16 @@ describe('sources', () => {
     ).toBe('alpha');
   });
 
+  it('reads keys in both spellings, the newest first, and never repeats one that is wrong', () => {
+    const keys = join(directory, 'keys');
+    writeFileSync(keys, `# ours\n${Buffer.alloc(32, 1).toString('base64')}\n${'02'.repeat(32)}\n`);
+    expect(good({ FLOTILLA_NODE_ID: 'n1', FLOTILLA_KEY_FILE: keys }).keys).toEqual(['01'.repeat(32), '02'.repeat(32)]);
+    expect(good({ FLOTILLA_NODE_ID: 'n1', FLOTILLA_KEY: '03'.repeat(32) }).keys).toEqual(['03'.repeat(32)]);
+    expect(faultsOf({ FLOTILLA_KEY: 'hunter2' })).toEqual([
+      expect.stringMatching(/^FLOTILLA_KEY: key 1 is not 32 bytes/),
+    ]);
+  });
+
   it('has defaults for a node alone', () => {
     const settings = good({ FLOTILLA_NODE_ID: 'solo' });
     expect(settings.apiListen).toEqual({ host: '127.0.0.1', port: 7400 });

@@ -16,6 +16,7 @@ import type { SettingKey } from './definitions.ts';
 import { checkRelations } from './relations.ts';
 import { collectSettings } from './sources.ts';
 import type { GivenSettings, SettingSources } from './sources.ts';
+import { readKeys } from './keys.ts';
 import { readTokens } from './tokens.ts';
 import type { HostPort, NodeSettings, PeerSetting } from './types.ts';
 
@@ -68,6 +69,7 @@ function assemble(reader: Reader): NodeSettings {
     tls: reader.pemSet({ ca: 'tlsCa', cert: 'tlsCert', key: 'tlsKey' }),
     apiTls: reader.pemSet({ cert: 'apiTlsCert', key: 'apiTlsKey' }),
     apiTlsCa: reader.file('apiTlsCa'),
+    keys: readKeys(reader),
     clusterSecret: reader.text('clusterSecret'),
     logLevel: reader.choice('logLevel', 'info', LOG_LEVELS),
     initialConfig: reader.document('initialConfig', join(dataDir, INITIAL_CONFIG_FILE)),

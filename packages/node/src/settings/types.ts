@@ -47,6 +47,8 @@ export interface NodeSettings {
   readonly tls: { readonly ca: string; readonly cert: string; readonly key: string } | null;
   readonly apiTls: { readonly cert: string; readonly key: string } | null;
   readonly apiTlsCa: string | null;
+  /** Hex, the newest first. */
+  readonly keys: readonly string[];
   readonly clusterSecret: string | null;
   readonly logLevel: string;
   /** The configuration document that a new cluster starts with, parsed but not checked; null for none. */

@@ -22,6 +22,7 @@ export function toControlSettings(settings: NodeSettings): ControlSettings {
     raftTls: tls === null ? null : { caPem: tls.ca, certPem: tls.cert, keyPem: tls.key },
     apiTls: apiTls === null ? null : { certPem: apiTls.cert, keyPem: apiTls.key },
     apiTlsCa: settings.apiTlsCa,
+    keys: settings.keys,
     clusterSecret: settings.clusterSecret ?? '',
     seedConfig: settings.initialConfig,
     version: VERSION,

@@ -15,6 +15,7 @@ import {
   redactConfig,
 } from '../../state/index.ts';
 import type { Draft } from '../../cluster/host.ts';
+import { sealDraft } from '../../secrets/seal-draft.ts';
 import type { ApiContext } from '../context.ts';
 import { checkBeforeProposal, dryRun } from '../dry-run.ts';
 import {
@@ -122,9 +123,11 @@ async function write(
   draft: Draft,
 ): Promise<unknown> {
   const host = context.host();
-  const full = { ...draft, ...conditions(request, host, host.revision > 0) } as Draft;
-  if ((request.query as WriteParameters).dryRun === true) return dryRun(host, full);
-  checkBeforeProposal(host, full);
+  const sealed = sealDraft(context.sealing, draft);
+  const full = { ...sealed, ...conditions(request, host, host.revision > 0) } as Draft;
+  const { keyring } = context.sealing;
+  if ((request.query as WriteParameters).dryRun === true) return dryRun(host, full, keyring);
+  checkBeforeProposal(host, full, keyring);
   return commit(context, request, reply, full);
 }
 

@@ -7,6 +7,7 @@ import { dashboardRoutes } from './dashboard.ts';
 import { lookRoutes } from './look.ts';
 import { nodeRoutes } from './node.ts';
 import { observeRoutes } from './observe.ts';
+import { resealRoutes } from './reseal.ts';
 import { resourceRoutes } from './resources.ts';
 import { restartRoutes } from './restart.ts';
 import { sessionRoutes } from './sessions.ts';
@@ -16,6 +17,7 @@ export function routes(app: FastifyInstance, context: ApiContext): void {
   clusterRoutes(app, context);
   restartRoutes(app, context);
   configRoutes(app, context);
+  resealRoutes(app, context);
   resourceRoutes(app, context);
   observeRoutes(app, context);
   lookRoutes(app, context);

@@ -23,7 +23,11 @@ const ExplainQuery = closed({
   header: Type.Optional(Type.Union([Type.Array(header, { maxItems: explainHeadersMax }), header])),
 });
 const BackupQuery = closed({
-  secrets: Type.Optional(Type.Boolean({ description: 'With private keys. Without them, they are to be given again.' })),
+  secrets: Type.Optional(
+    Type.Boolean({
+      description: 'With private keys, encrypted as they are stored. Without them, they are to be given again.',
+    }),
+  ),
 });
 const BACKUP_VERSION = 1;
 

@@ -24,6 +24,7 @@ import {
   type ReadonlyState,
   type ResourceRef,
 } from '../../state/index.ts';
+import { sealDraft } from '../../secrets/seal-draft.ts';
 import type { ApiContext } from '../context.ts';
 import { checkBeforeProposal, dryRun } from '../dry-run.ts';
 import {
@@ -194,9 +195,11 @@ async function change(
 ): Promise<unknown> {
   const host = context.host();
   const ref = refOf(route.kind, request);
-  const full = { ...draft(ref), ...conditions(request, host, route.one(host.state, ref) !== undefined) } as Draft;
-  if ((request.query as WriteParameters).dryRun === true) return dryRun(host, full);
-  checkBeforeProposal(host, full);
+  const sealed = sealDraft(context.sealing, draft(ref));
+  const full = { ...sealed, ...conditions(request, host, route.one(host.state, ref) !== undefined) } as Draft;
+  const { keyring } = context.sealing;
+  if ((request.query as WriteParameters).dryRun === true) return dryRun(host, full, keyring);
+  checkBeforeProposal(host, full, keyring);
   return commit(context, request, reply, full);
 }
 
