@@ -128,7 +128,7 @@ const CASES: readonly (readonly [string, string, number, string])[] = [
   ['HTTP/0.9', 'GET /\r\n', 400, 'bad-request-line'],
   ['lower-case protocol', `GET / http/1.1\r\n${H}\r\n`, 400, 'bad-request-line'],
   ['two-digit version', `GET / HTTP/1.10\r\n${H}\r\n`, 400, 'bad-request-line'],
-  ['HTTP/2 preface', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 505, 'http-version'],
+  ['HTTP/2 in a request line', `GET / HTTP/2.0\r\n${H}\r\n`, 505, 'http-version'],
   ['HTTP/3', `GET / HTTP/3.0\r\n${H}\r\n`, 505, 'http-version'],
   ['TLS to a plain port', '\x16\x03\x01\x02\0\x01\0\x01\xfc', 400, 'bad-method'],
   ['bad Connection', `GET / HTTP/1.1\r\n${H}Connection: a b\r\n\r\n`, 400, 'bad-connection-field'],

@@ -4,12 +4,14 @@
  */
 import type { Socket } from 'node:net';
 import { BACKPRESSURE_BYTES, COALESCE_MAX_BYTES, SPAN_AS_TEXT_MAX_BYTES } from '../limits.ts';
+import type { MessageWriter } from '../request/message-writer.ts';
 
 /** As much as one read can bring. */
 const TRANSFER_BYTES = 65_536;
 const freeTransfers: Buffer[] = [];
 
-export class SocketWriter {
+export class SocketWriter implements MessageWriter {
+  readonly framesBodies = false;
   readonly socket: Socket;
   #text = '';
   #parts: (string | Buffer)[] | null = null;
@@ -72,6 +74,10 @@ export class SocketWriter {
   #giveTransfers(): void {
     if (this.#transfers !== null) freeTransfers.push(...this.#transfers);
     this.#transfers = null;
+  }
+
+  trailers(lines: string): void {
+    this.text(lines);
   }
 
   flush(): void {

@@ -86,7 +86,7 @@ describe('certificates', () => {
     ['deep.two.example.com', 'CN=two.example.com'],
   ])('%s gets %s, and is served', async (servername, expected) => {
     const { port } = await start();
-    const socket = await dial(port, { servername, ALPNProtocols: ['h2', 'http/1.1'] });
+    const socket = await dial(port, { servername, ALPNProtocols: ['http/1.1'] });
     expect(subject(socket)).toBe(expected);
     expect(socket.alpnProtocol).toBe('http/1.1');
     expect(await get(socket)).toContain('"x-forwarded-proto":"https"');

@@ -112,13 +112,12 @@ function serverOptions(
   set: CertificateSet,
   around: { readonly listener: string; readonly ticketSecret: string },
 ): TlsOptions {
-  const alpn = tls.alpn.filter((protocol) => protocol === 'http/1.1');
   const ticketKeys = hkdfSync('sha256', around.ticketSecret, around.listener, 'session tickets', TICKET_KEY_BYTES);
   return {
     honorCipherOrder: true,
     allowHalfOpen: true,
     SNICallback: (name, answer) => answer(null, set.choose(name)),
-    ...(alpn.length > 0 ? { ALPNProtocols: alpn } : {}),
+    ...(tls.alpn.length > 0 ? { ALPNProtocols: [...tls.alpn] } : {}),
     ticketKeys: Buffer.from(ticketKeys),
     // Equal on every node, or sessions would not resume on another one.
     sessionIdContext: createHash('sha256').update(around.listener).digest('hex').slice(0, 32),

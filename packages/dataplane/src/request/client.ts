@@ -1,13 +1,13 @@
 /**
- * The client's side of a request, as the request sees it. Filled by the HTTP/1.1 connection.
+ * The client's side of a request, as the request sees it. Filled by a connection of HTTP/1.1, and by a stream of HTTP/2.
  */
 import type { ListenerTable } from '../config/table.ts';
-import type { SocketWriter } from '../http1/socket-writer.ts';
 import type { ListenerStats } from '../metrics/stats-recorder.ts';
 import type { ProxiedAddresses } from '../upstream/user.ts';
+import type { MessageWriter } from './message-writer.ts';
 
 export interface ClientSide {
-  readonly out: SocketWriter;
+  readonly out: MessageWriter;
   readonly remoteAddress: string;
   readonly scheme: 'http' | 'https';
   /** Field line about the client's verified certificate, '' without one. */

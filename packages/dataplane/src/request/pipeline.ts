@@ -8,8 +8,7 @@ import { FAULT } from '../http1/faults.ts';
 import type { Fault } from '../http1/faults.ts';
 import type { RequestHead, ResponseHead } from '../http1/head.ts';
 import { forwardableTrailers } from '../http1/trailers.ts';
-import type { UpstreamPool } from '../upstream/pool.ts';
-import type { BodyFraming, ProxiedAddresses, UpstreamHandle, UpstreamUser } from '../upstream/user.ts';
+import type { BodyFraming, ProxiedAddresses, UpstreamHandle, Upstreams, UpstreamUser } from '../upstream/user.ts';
 import { chooseBackend } from './choose-backend.ts';
 import type { ClientSide } from './client.ts';
 import type { HttpEngine } from './engine.ts';
@@ -20,11 +19,9 @@ import { decide } from './phases.ts';
 import { ReplayBuffer } from './replay-buffer.ts';
 import { faultReply, replyText } from './reply.ts';
 import type { Reply } from './reply.ts';
-import { interimHeadText, mayPersist, responseHeadText, switchingHeadText } from './respond.ts';
-import { afterConnectFailure, afterFailure, isStale, retriesOnStatus } from './retry.ts';
+import { interimHeadText, mayPersist, responseHeadText, switchingHeadText, writeContent, writeEnd } from './respond.ts';
+import { afterConnectFailure, afterFailure, afterRefusal, isStale, retriesOnStatus } from './retry.ts';
 import { upstreamPoolOf } from './upstream-pool-of.ts';
-
-const LAST_CHUNK = '0\r\n';
 
 export class RequestPipeline implements UpstreamUser {
   readonly exchange: Exchange;
@@ -35,7 +32,7 @@ export class RequestPipeline implements UpstreamUser {
   #tunneled = false;
   #upstream: UpstreamHandle | null = null;
   /** The pool in whose queue this request waits. */
-  #queuedAt: UpstreamPool | null = null;
+  #queuedAt: Upstreams | null = null;
   /** Coarse time of the backend's last byte, for the idle timeouts. */
   lastByteMs = 0;
   #responseTimer: { cancel(): void } | null = null;
@@ -180,6 +177,15 @@ export class RequestPipeline implements UpstreamUser {
     this.#reply(faultReply(fault));
   }
 
+  requestRefused(fault: Fault, goingAway: boolean): void {
+    this.#upstream = null;
+    this.#cancelResponseTimer();
+    const { exchange } = this;
+    const step = afterRefusal(exchange, goingAway, this.#replay);
+    if (step === 'same' || (step === 'another' && chooseBackend(exchange) === null)) this.#again(true);
+    else this.#reply(faultReply(fault));
+  }
+
   responseFailed(fault: Fault, headSeen: boolean): void {
     const connection = this.#upstream;
     this.#upstream = null;
@@ -229,27 +235,16 @@ export class RequestPipeline implements UpstreamUser {
   }
 
   bodyBytes(buffer: Buffer, start: number, end: number): void {
-    const { out } = this.#client;
-    const { exchange } = this;
-    if (exchange.responseFraming === 'chunked' && exchange.upstreamFraming === 'close') {
-      out.text(`${(end - start).toString(16)}\r\n`);
-      out.copy(buffer, start, end);
-      out.text('\r\n');
-    } else out.copy(buffer, start, end);
+    writeContent(this.exchange, buffer, start, end);
   }
 
   responseEnd(trailers: string): void {
     const { exchange } = this;
     const connection = this.#upstream;
-    if (exchange.responseFraming === 'chunked') {
-      const fromClose = exchange.upstreamFraming === 'close';
-      const text = forwardableTrailers(trailers, null);
-      if (text === null) {
-        this.#dropUpstream();
-        this.responseFailed(FAULT.upstreamInvalid, true);
-        return;
-      }
-      this.#client.out.text(fromClose ? `${LAST_CHUNK}\r\n` : text);
+    if (!writeEnd(exchange, trailers)) {
+      this.#dropUpstream();
+      this.responseFailed(FAULT.upstreamInvalid, true);
+      return;
     }
     this.responseFlush();
     this.#upstream = null;

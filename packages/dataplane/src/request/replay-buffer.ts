@@ -1,8 +1,8 @@
 /**
  * The part of a request body that was read already: held while there is no connection, kept for another try while it is small.
  */
-import type { SocketWriter } from '../http1/socket-writer.ts';
 import { REPLAY_MAX_BYTES } from '../limits.ts';
+import type { MessageWriter } from './message-writer.ts';
 
 export class ReplayBuffer {
   #parts: (string | Buffer)[] = [];
@@ -37,7 +37,7 @@ export class ReplayBuffer {
     if (!this.#overflowed) this.hold(text);
   }
 
-  writeTo(out: SocketWriter): void {
+  writeTo(out: MessageWriter): void {
     for (const part of this.#parts) {
       if (typeof part === 'string') out.text(part);
       else out.bytes(part, 0, part.length);

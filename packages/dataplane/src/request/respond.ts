@@ -3,6 +3,7 @@
  */
 import { copyFields, droppedNames, fieldMask, HOP_BY_HOP } from '../http1/copy-fields.ts';
 import type { ResponseHead } from '../http1/head.ts';
+import { forwardableTrailers } from '../http1/trailers.ts';
 import { FIELD } from '../http1/known-fields.ts';
 import type { BodyFraming } from '../upstream/user.ts';
 import type { Exchange } from './exchange.ts';
@@ -13,6 +14,7 @@ const MASK = fieldMask(...HOP_BY_HOP);
 const NO_LENGTH_MASK = fieldMask(...HOP_BY_HOP, FIELD.contentLength);
 const NO_EDITS: readonly string[] = [];
 const SPACE = 0x20;
+const LAST_CHUNK = '0\r\n';
 
 /** Decides framing and persistence, records them in the exchange, and gives the head with its empty line. */
 export function responseHeadText(exchange: Exchange, head: ResponseHead, framing: BodyFraming): string {
@@ -20,7 +22,7 @@ export function responseHeadText(exchange: Exchange, head: ResponseHead, framing
   const request = exchange.head;
   exchange.status = head.status;
   exchange.upstreamFraming = framing;
-  exchange.responseFraming = framingFor(request.minorVersion, framing);
+  exchange.responseFraming = framingFor(exchange, framing);
   exchange.responseKeepAlive = exchange.responseFraming !== 'close' && mayPersist(exchange);
   const edits = route === null ? null : routeEdits(route.spec).response;
   const names = droppedNames(head, edits === null ? NO_EDITS : edits.drop);
@@ -63,9 +65,35 @@ export function mayPersist({ head, requestDone, client }: Exchange): boolean {
   return wanted && requestDone && !client.isEnding;
 }
 
-function framingFor(clientMinorVersion: number, framing: BodyFraming): BodyFraming {
+function framingFor({ head, client }: Exchange, framing: BodyFraming): BodyFraming {
   if (framing === 'none' || framing === 'length') return framing;
-  return clientMinorVersion === 0 ? 'close' : 'chunked';
+  return head.minorVersion === 0 || client.out.framesBodies ? 'close' : 'chunked';
+}
+
+/** Content on its way to the client, in chunks where nothing else says where the body ends. */
+export function writeContent(
+  { client, responseFraming, upstreamFraming }: Exchange,
+  buffer: Buffer,
+  start: number,
+  end: number,
+): void {
+  const { out } = client;
+  if (responseFraming === 'chunked' && upstreamFraming === 'close') {
+    out.text(`${(end - start).toString(16)}\r\n`);
+    out.copy(buffer, start, end);
+    out.text('\r\n');
+  } else out.copy(buffer, start, end);
+}
+
+/** The end of a body of unknown length, with its trailers. False: they are malformed, nothing was written. */
+export function writeEnd({ client, responseFraming, upstreamFraming }: Exchange, trailers: string): boolean {
+  const { out } = client;
+  if (responseFraming !== 'chunked' && !out.framesBodies) return true;
+  const lines = forwardableTrailers(trailers, null);
+  if (lines === null) return false;
+  if (responseFraming === 'chunked' && upstreamFraming === 'close') out.text(LAST_CHUNK);
+  out.trailers(lines);
+  return true;
 }
 
 function statusLineAndFields(head: ResponseHead, mask: Uint8Array, names: readonly string[]): string {

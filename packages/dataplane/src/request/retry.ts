@@ -36,6 +36,26 @@ export function isStale(exchange: Exchange, reused: boolean, answered: boolean, 
   return reused && !answered && !exchange.staleRetried && isRepeatable(exchange, replay);
 }
 
+/**
+ * The backend did nothing with it (RFC 9113 §8.7): safe for any method. Where only that connection is going away the backend itself
+ * gets it once more.
+ */
+export function afterRefusal(
+  exchange: Exchange,
+  goingAway: boolean,
+  replay: ReplayBuffer,
+): 'same' | 'another' | 'none' {
+  const { backend, pool, engine } = exchange;
+  if (backend === null || pool === null || exchange.responseSent || !replay.isComplete) return 'none';
+  if (goingAway && !exchange.staleRetried) {
+    exchange.staleRetried = true;
+    engine.context.stats.retry(pool.spec.name, 'stale-connection');
+    return 'same';
+  }
+  exchange.tried.push(backend);
+  return tryAgain(exchange, 'connect-failure') ? 'another' : 'none';
+}
+
 /** After the request, or part of it, was sent. */
 export function afterFailure(exchange: Exchange, on: RetryOn, replay: ReplayBuffer): boolean {
   const { pool, backend, engine } = exchange;

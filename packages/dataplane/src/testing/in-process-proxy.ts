@@ -12,8 +12,8 @@ import { buildTable, runtimesOf } from '../config/build-table.ts';
 import type { LiveTable } from '../config/build-table.ts';
 import { privateCounts, RuntimeRegistry } from '../config/runtime-registry.ts';
 import type { Backend, ListenerTable } from '../config/table.ts';
-import { Http1Connection } from '../http1/connection.ts';
-import type { ListenerHandle } from '../listeners/connection.ts';
+import { acceptHttp } from '../http2/detect.ts';
+import type { ClientConnection, ListenerHandle } from '../listeners/connection.ts';
 import { StatsRecorder } from '../metrics/stats-recorder.ts';
 import type { DataplaneContext } from '../thread/context.ts';
 import { Timers } from '../thread/timers.ts';
@@ -24,7 +24,7 @@ export class InProcessProxy {
   readonly stats = new StatsRecorder();
   readonly accessLines: string[] = [];
   readonly outliers: Backend[] = [];
-  readonly connections = new Set<Http1Connection>();
+  readonly connections = new Set<ClientConnection>();
   readonly #registry = new RuntimeRegistry(privateCounts(BACKEND_SLOTS_MAX), retireUpstream);
   readonly #listenerName: string;
   #table: LiveTable;
@@ -67,8 +67,9 @@ export class InProcessProxy {
         localIp: socket.localAddress ?? '',
         localPort: socket.localPort ?? 0,
       };
-      const tls = { serverName: '', alpn: '', protocol: '', cipher: '', clientSubject: '', clientFingerprint: '' };
-      const connection = new Http1Connection({ socket, listener, endpoints, tls: secure ? tls : null, context });
+      const alpn = 'alpnProtocol' in socket && typeof socket.alpnProtocol === 'string' ? socket.alpnProtocol : '';
+      const tls = { serverName: '', alpn, protocol: '', cipher: '', clientSubject: '', clientFingerprint: '' };
+      const connection = acceptHttp({ socket, listener, endpoints, tls: secure ? tls : null, context });
       this.connections.add(connection);
       socket.on('close', () => this.connections.delete(connection));
     };
@@ -76,7 +77,9 @@ export class InProcessProxy {
     const server =
       options.tls === undefined
         ? createServer(plain, (socket) => accept(socket, false))
-        : createTlsServer({ ...plain, ...options.tls }, (socket) => accept(socket, true));
+        : createTlsServer({ ...plain, ...options.tls, ALPNProtocols: ['h2', 'http/1.1'] }, (socket) =>
+            accept(socket, true),
+          );
     this.#server = server;
     this.timers.start();
     await new Promise<void>((resolve) => server.listen(options.port ?? 0, '127.0.0.1', resolve));

@@ -4,7 +4,7 @@
 import type { BodySink } from '../http1/chunked-decoder.ts';
 import type { Fault } from '../http1/faults.ts';
 import type { ResponseHead } from '../http1/head.ts';
-import type { SocketWriter } from '../http1/socket-writer.ts';
+import type { MessageWriter } from '../request/message-writer.ts';
 
 /** How the body of a response ends (RFC 9112 §6.3). */
 export type BodyFraming = 'none' | 'length' | 'chunked' | 'close';
@@ -19,7 +19,7 @@ export interface ProxiedAddresses {
 
 /** A connection, as its user sees it. */
 export interface UpstreamHandle {
-  readonly out: SocketWriter;
+  readonly out: MessageWriter;
   readonly isConnecting: boolean;
   /** Carried a request before this one: it may have been closed by the backend meanwhile. */
   readonly isReused: boolean;
@@ -35,6 +35,19 @@ export interface UpstreamHandle {
   resumeReading(): void;
 }
 
+/** The connections of one proxy thread to one backend, as a request sees them. */
+export interface Upstreams {
+  /** An HTTP/1.0 server answered last time: it knows no 100 (Continue). */
+  readonly speaksHttp10: boolean;
+  /**
+   * A connection that is ready or still connecting, of which the user will hear; null: queued, or refused and told so before
+   * this returns. `fresh`: not an idle one, after one of those turned out to be stale.
+   */
+  acquire(user: UpstreamUser, fresh: boolean): UpstreamHandle | null;
+  /** The user waits no longer in the queue. */
+  cancelWaiting(user: UpstreamUser): void;
+}
+
 export interface UpstreamUser extends BodySink {
   /** Method of the request, for the framing of its response. */
   readonly method: string;
@@ -46,10 +59,12 @@ export interface UpstreamUser extends BodySink {
   upstreamReady(connection: UpstreamHandle): void;
   /** No connection, nothing was sent. */
   connectFailed(fault: Fault): void;
+  /** The backend says that it did nothing with what was sent (RFC 9113 §8.7). `goingAway`: it will not with this connection. */
+  requestRefused(fault: Fault, goingAway: boolean): void;
   /** The connection broke before the response was complete. `headSeen`: after its head. */
   responseFailed(fault: Fault, headSeen: boolean): void;
   interimResponse(head: ResponseHead): void;
-  /** True: chunks are wanted with their framing, false: content only. */
+  /** With the framing `close` a body may have trailers: HTTP/2 ends bodies by its own frames. True: chunks are wanted with their framing, false: content only. */
   responseHead(head: ResponseHead, framing: BodyFraming): boolean;
   /** `trailers`: lines and the empty line, '' for none. */
   responseEnd(trailers: string): void;
