@@ -118,6 +118,14 @@ describe('disk and loop', () => {
     expect(lone.core.status()).toMatchObject({ role: 'follower', leader: null });
   });
 
+  it('a link that breaks while a follower is probed does not send the probe back to the beginning', () => {
+    const lone = new LoneCore({ terms: [1, 1, 1] }).elect().look();
+    lone.step({ type: 'link-down', nowMs: lone.nowMs, peer: 'c', reset: false });
+    lone.step({ type: 'link-up', nowMs: lone.nowMs, peer: 'c' });
+    const probes = lone.sent('append').filter(({ to }) => to === 'c');
+    expect(probes.map(({ message }) => message.prevIndex)).toEqual([3]);
+  });
+
   it('a replica on a stalled disk does not campaign', () => {
     const lone = new LoneCore().step({ type: 'disk', nowMs: 0, stalled: true, full: false });
     for (let round = 0; round < 20; round += 1) lone.tick(100);

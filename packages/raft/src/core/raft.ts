@@ -229,7 +229,8 @@ function handleLinkDown(s: RaftState, peer: ReplicaId, reset: boolean): void {
   // Whatever was under way is lost. Its answer to a heartbeat, or the link's return, starts it again.
   if (progress !== undefined) {
     progress.pendingSnapshot = 0;
-    progress.becomeProbe();
+    // A probe keeps its place: begun anew behind `match`, which a new leader does not know yet, it would ask for a snapshot.
+    if (progress.state !== 'probe') progress.becomeProbe();
   }
   if (reset && s.leader === peer) forgetLeader(s);
 }

@@ -127,7 +127,7 @@ export class Snapshots {
   async receive(inbound: InboundSnapshot): Promise<void> {
     if (this.#stopped) throw new RaftError('STOPPED', 'this node is stopping');
     if (this.#receiving) throw new RaftError('OVERLOADED', 'another snapshot is being received');
-    const { storage, clock, logger, metrics, enqueue } = this.#options;
+    const { storage, clock, logger, metrics, enqueue, onError } = this.#options;
     const { from, term, meta } = inbound;
     this.#receiving = true;
     let ok = false;
@@ -138,6 +138,10 @@ export class Snapshots {
       for await (const chunk of inbound.chunks) await sink.write(chunk);
       await sink.finish();
       ok = true;
+    } catch (error) {
+      // Our own disk failed: refusing the sender for ever would leave a member that lives and never catches up.
+      if (error instanceof RaftError && error.code === 'DISK' && !this.#stopped) onError(error);
+      throw error;
     } finally {
       this.#receiving = false;
       metrics.snapshotTransferred?.('in', ok);
