@@ -56,10 +56,11 @@ export class SafetyChecks {
     return this.#known(replica).image;
   }
 
-  /** Log Matching, and hard state that never goes back. */
-  durable(replica: string, operations: readonly Operation[]): void {
+  /** Log Matching, and hard state that never goes back. True where a conflicting tail was cut off. */
+  durable(replica: string, operations: readonly Operation[]): boolean {
     const { image } = this.#known(replica);
     const before = image.hard;
+    const lastTerm = image.entry(before.lastIndex)?.term;
     const fresh = image.take(operations);
     const { hard } = image;
     this.#demand(hard.term >= before.term, 'durable term', () => `${replica}: ${before.term} became ${hard.term}`);
@@ -71,6 +72,8 @@ export class SafetyChecks {
       () => `${replica}: snapshot ${image.snapshotIndex}, committed ${this.committed.highest}`,
     );
     for (const entry of fresh) this.#matchEntry(replica, entry);
+    const covered = image.snapshotIndex >= before.lastIndex;
+    return lastTerm !== undefined && !covered && image.entry(before.lastIndex)?.term !== lastTerm;
   }
 
   #matchEntry(replica: string, entry: DurableEntry): void {

@@ -70,6 +70,7 @@ export class Cluster {
       count: (kind) => this.coverage.add(kind),
       onBug: (error) => this.bug('a client', error),
     });
+    this.streams.onResumed = () => this.coverage.add('snapshot resumed');
     for (const replica of voters) this.#addMachine(replica, this.initialConf);
   }
 
@@ -174,7 +175,7 @@ export class Cluster {
     const latency = random.fork('latency');
     disk.onDurable = (operations) => {
       this.trace.line('disk', replica, operations.map(({ type, key }) => `${type} ${key.toString('hex')}`).join());
-      if (operations.length > 0) this.checks.durable(replica, operations);
+      if (operations.length > 0 && this.checks.durable(replica, operations)) this.coverage.add('truncation');
     };
     const node = new SimNode({
       replica,
@@ -217,6 +218,7 @@ export class Cluster {
         this.violations.demand(noticed, 'old backup is refused', () => `${replica} goes on with an old copy`);
         checks.diskLost(replica, faults.length > 0);
       },
+      onSnapshotSaved: () => coverage.add('snapshot saved'),
       onCommand: (entry, command, effective) => {
         if (!effective) coverage.add('retry answered from the session');
         checks.command(replica, entry, command, effective);
@@ -225,12 +227,15 @@ export class Cluster {
         if (checks.committed.termAt(entry.index) === undefined) {
           coverage.add('entry committed');
           trace.line('commit', replica, `${entry.index}@${entry.term} ${chain}`);
-          if (entry.kind === 1) coverage.add('membership changed');
-        }
-        checks.applied(replica, entry, chain);
+          checks.applied(replica, entry, chain);
+          if (entry.kind !== 1) return;
+          const joint = checks.committed.newestConf.votersOutgoing.length > 0;
+          coverage.add(joint ? 'joint membership' : 'membership changed');
+        } else checks.applied(replica, entry, chain);
       },
       onRestored: (index, chain) => {
         trace.line('restore', replica, `${index}`);
+        if (node.state === 'up') coverage.add('snapshot installed');
         checks.restored(replica, index, chain);
       },
     };

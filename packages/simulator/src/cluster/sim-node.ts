@@ -29,6 +29,7 @@ export interface NodeListener extends LedgerListener {
   /** A bug, whatever the circumstances. */
   onUncaught(error: unknown): void;
   onRecovered(recovered: Recovered): void;
+  onSnapshotSaved(): void;
 }
 
 export interface NodeOptions {
@@ -156,6 +157,7 @@ export class SimNode {
       stateMachine: ledger,
       clock: loop,
       random,
+      metrics: { snapshotSaved: () => this.#listener.onSnapshotSaved() },
       ...this.#options.raft,
     });
     process.raft = raft;

@@ -10,6 +10,10 @@ const PIECE_BYTES = 4096;
 
 /** Streams under way, so that the end of a process ends them at the other side too. */
 export class SnapshotStreams {
+  /** Called when a stream goes on where an earlier one broke off. */
+  onResumed: () => void = () => undefined;
+  /** Pieces after which the next stream breaks; null: it does not. */
+  #breakAfter: number | null = null;
   readonly #open = new Set<{ readonly ends: readonly string[]; readonly fail: () => void }>();
 
   add(ends: readonly string[], fail: () => void): () => void {
@@ -22,11 +26,16 @@ export class SnapshotStreams {
     for (const stream of [...this.#open]) if (stream.ends.includes(replica)) stream.fail();
   }
 
-  /** Breaks one stream off, as a reset of its connection would. */
-  breakOne(): boolean {
-    const [stream] = this.#open;
-    stream?.fail();
-    return stream !== undefined;
+  /** Breaks the next stream off after so many pieces, as a reset of its connection would. */
+  breakNext(pieces: number): void {
+    this.#breakAfter = pieces;
+  }
+
+  /** A stream sent this many pieces. True where it breaks now. */
+  breaksAt(pieces: number): boolean {
+    if (this.#breakAfter === null || pieces < this.#breakAfter) return false;
+    this.#breakAfter = null;
+    return true;
   }
 }
 
@@ -140,10 +149,14 @@ export async function streamSnapshot(stream: OutboundStream): Promise<void> {
 
   async function send(resumed: Promise<number>): Promise<void> {
     const offsetBytes = await step(resumed);
+    if (offsetBytes > 0) streams.onResumed();
+    let sent = 0;
     for await (const chunk of read(offsetBytes)) {
       for (let at = 0; at < chunk.length; at += PIECE_BYTES) {
         const piece = Uint8Array.from(chunk.subarray(at, at + PIECE_BYTES));
         await step(hop(from, target, piece.length, () => pieces.push(piece)));
+        sent += 1;
+        if (streams.breaksAt(sent)) fail();
       }
     }
     await step(hop(from, target, 16, () => pieces.end(null)));

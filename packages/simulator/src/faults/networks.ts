@@ -65,5 +65,8 @@ export const networkFaults = {
     const [from, to] = dice.shuffle(all) as [string, string];
     return cluster.network.reset(from, to);
   },
-  'break-snapshot': ({ cluster }) => cluster.streams.breakOne(),
+  'break-snapshot'({ cluster, dice }) {
+    cluster.streams.breakNext(1 + dice.integer(dice.chance(0.5) ? 3 : 100));
+    return true;
+  },
 } satisfies Record<string, Effect>;

@@ -100,7 +100,7 @@ function sizesOf(random: SimRandom, leastEntries: number): Pick<Plan, 'snapshots
 function workloadOf(random: SimRandom): WorkloadPlan {
   return {
     clients: random.pick([1, 3, 5, 8]),
-    thinkMs: random.pick([10, 40, 150]),
+    thinkMs: random.pick([20, 80, 300]),
     timeoutMs: random.pick([200, 1000, 4000]),
     padBytes: random.pick([0, 0, 0, 500, 20_000]),
     reads: random.pick([10, 35, 60]),

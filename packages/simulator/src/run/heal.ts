@@ -83,6 +83,7 @@ function lookAt(cluster: Cluster): Progress {
   for (const node of members(cluster)) {
     const status = node.raft?.status();
     if (status === undefined) return { ok: false, text: `${node.replica} is ${node.state}` };
+    if (status.disk.full) return { ok: false, text: `${node.replica} still takes its disk for full` };
     if (status.term !== term) return { ok: false, text: `${node.replica} is in term ${status.term}, not ${term}` };
     if (status.applied !== lastIndex) {
       return { ok: false, text: `${node.replica} applied ${status.applied} of ${lastIndex}` };
