@@ -15,6 +15,8 @@ export const peerPollTimeoutMs = 1_000;
 export const bodyLimitBytes = 16 * 1024 * 1024;
 export const bodyDepthMax = 32;
 export const apiConnectionTimeoutMs = 60_000;
+/** Further ones are closed at once: whoever opens and says nothing must not use up the descriptors of the node. */
+export const apiConnectionsMax = 4_096;
 export const apiKeepAliveMs = 72_000;
 export const urlParameterMaxBytes = 300;
 
@@ -68,6 +70,8 @@ export const pinBatchMax = 2_048;
 export const pinCommandsMax = 8;
 /** Pins that wait; beyond it only those are taken that are needed, up to twice as many. */
 export const pinQueueMax = 32_768;
+/** Without a leader, and after a command with pins failed. */
+export const pinRetryMs = 100;
 /** A command with pins that takes longer means that the log does not keep up. */
 export const pinLagMaxMs = 500;
 /** Parts of the pin table that one request clears at the same time. */
@@ -100,3 +104,6 @@ export const digestsKeptCount = 64;
 export const quorumLookMs = 50;
 export const explainHeadersMax = 64;
 export const watchBacklogMaxBytes = 1024 * 1024;
+export const clusterIdBytes = 16;
+/** Entries that recovery applies at once. */
+export const recoveryBatchCount = 1_024;
