@@ -155,8 +155,8 @@ export class Http1Connection implements ClientSide, ClientConnection {
   abort(): void {
     this.#giveHead();
     // A reset, not an orderly end: a body without a length would look complete.
-    if (this.#socket.destroyed) return;
-    if ('resetAndDestroy' in this.#socket && this.scheme === 'http') this.#socket.resetAndDestroy();
+    this.out.handOver();
+    if (this.scheme === 'http') this.#socket.resetAndDestroy();
     else this.#socket.destroy();
   }
 

@@ -1,10 +1,13 @@
 /**
  * Collects what one event has for a socket and hands it over in one write: a head and the body that came with it leave in
  * one system call. Small things travel as one Latin-1 string, large ones as the buffers that they came in.
+ *
+ * Text that was flushed leaves when the turn of the event loop has read what is there (`write-turn.ts`), large parts at once.
  */
 import type { Socket } from 'node:net';
 import { BACKPRESSURE_BYTES, COALESCE_MAX_BYTES, SPAN_AS_TEXT_MAX_BYTES } from '../limits.ts';
 import type { MessageWriter } from '../request/message-writer.ts';
+import { atEndOfTurn } from './write-turn.ts';
 
 /** As much as one read can bring. */
 const TRANSFER_BYTES = 65_536;
@@ -14,6 +17,9 @@ export class SocketWriter implements MessageWriter {
   readonly framesBodies = false;
   readonly socket: Socket;
   #text = '';
+  /** How much of the text was flushed and leaves with this turn; the rest still waits for its flush. */
+  #flushedLength = 0;
+  #isQueued = false;
   #parts: (string | Buffer)[] | null = null;
   #transfers: Buffer[] | null = null;
   /** Bytes handed over since {@link takeBytes}. */
@@ -24,7 +30,7 @@ export class SocketWriter implements MessageWriter {
   }
 
   get isEmpty(): boolean {
-    return this.#text === '' && this.#parts === null;
+    return this.#text.length === this.#flushedLength && this.#parts === null;
   }
 
   /** More is waiting in the process than a source should be allowed to add to. */
@@ -43,6 +49,7 @@ export class SocketWriter implements MessageWriter {
         this.#text += buffer.toString('latin1', start, end);
         return;
       }
+      this.handOver();
       this.#parts = this.#text === '' ? [] : [this.#text];
       this.#text = '';
     }
@@ -81,24 +88,46 @@ export class SocketWriter implements MessageWriter {
   }
 
   flush(): void {
-    if (this.#parts !== null) this.#flushParts(this.#parts);
-    else if (this.#text !== '') {
-      const text = this.#text;
-      this.#text = '';
-      this.#bytes += text.length;
-      this.socket.write(text, 'latin1');
+    if (this.#parts !== null) {
+      this.#flushParts(this.#parts);
+      return;
     }
+    const { length } = this.#text;
+    if (length === this.#flushedLength) return;
+    this.#bytes += length - this.#flushedLength;
+    this.#flushedLength = length;
+    if (length > COALESCE_MAX_BYTES) this.handOver();
+    else if (!this.#isQueued) {
+      this.#isQueued = true;
+      atEndOfTurn(this);
+    }
+  }
+
+  /** Text that was flushed goes to the socket now. */
+  handOver(): void {
+    const length = this.#flushedLength;
+    if (length === 0) return;
+    const text = this.#text;
+    this.#flushedLength = 0;
+    this.#text = length === text.length ? '' : text.slice(length);
+    if (!this.socket.destroyed) this.socket.write(length === text.length ? text : text.slice(0, length), 'latin1');
+  }
+
+  turnEnded(): void {
+    this.#isQueued = false;
+    this.handOver();
   }
 
   /** No more from this side, after what was collected. */
   end(): void {
     this.flush();
+    this.handOver();
     this.socket.end();
   }
 
-  /** What was not handed over yet is forgotten. */
+  /** What was not flushed yet is forgotten. */
   discard(): void {
-    this.#text = '';
+    this.#text = this.#text.slice(0, this.#flushedLength);
     this.#parts = null;
     this.#giveTransfers();
   }
