@@ -25,6 +25,8 @@ export class World {
   nowMs = 0;
   /** Events taken so far. */
   steps = 0;
+  /** The run stops after so many: something goes round in circles. */
+  maxSteps = Infinity;
   /** Why the run is over before its time; null while it goes on. */
   stopped: string | null = null;
   readonly #heap: Scheduled[] = [];
@@ -57,6 +59,7 @@ export class World {
       if (next.run === null) continue;
       this.nowMs = next.atMs;
       this.steps += 1;
+      if (this.steps > this.maxSteps) this.stop('exhausted');
       const result = next.run();
       if (result !== undefined) await result;
       if (isDone()) return;

@@ -96,13 +96,16 @@ export const operatorActions = {
   'change-jointly'(context) {
     const { dice, cluster } = context;
     const { voters, learners } = cluster.checks.committed.newestConf;
+    // Who reorganises a cluster with a dead member may leave it without a majority: the dead are replaced first.
+    if (deadMembers(cluster).length > 0) return false;
     const steps: ConfStep[] = [];
-    // Demote some, remove others, promote learners: at least two voters move.
-    for (const id of dice.shuffle(voters).slice(0, Math.max(0, voters.length - 2))) {
-      if (dice.chance(0.5)) steps.push({ op: dice.chance(0.5) ? 'add-learner' : 'remove', id });
-    }
     for (const id of learners) if (dice.chance(0.7)) steps.push({ op: 'add-voter', id });
-    if (voters.length < VOTERS_MAX_COUNT) steps.push({ op: 'add-voter', id: pickOrAdd(context) });
+    if (voters.length + steps.length < VOTERS_MAX_COUNT) steps.push({ op: 'add-voter', id: pickOrAdd(context) });
+    // Demote some, remove others; three voters stay, so that one of them may be lost meanwhile.
+    const spare = Math.min(2, voters.length + steps.length - 3);
+    for (const id of dice.shuffle(voters).slice(0, Math.max(0, spare))) {
+      steps.push({ op: dice.chance(0.5) ? 'add-learner' : 'remove', id });
+    }
     return change(context, steps);
   },
   'take-snapshot'({ cluster, dice }) {

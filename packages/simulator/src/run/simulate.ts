@@ -31,6 +31,10 @@ export interface SimulationResult {
   readonly coverage: Coverage;
 }
 
+/** A healthy run takes about one event per millisecond and node. */
+const STEPS_PER_MS = 40;
+const HEAL_MAX_MS = 130_000;
+
 /** Steps of the search for one key; beyond, the key is left undecided. */
 const HISTORY_LIMITS = { maxSteps: 200_000 };
 
@@ -39,10 +43,12 @@ export async function simulate(plan: Plan, options: { readonly keepLines?: numbe
   const { world, trace } = cluster;
   cluster.start();
   for (const fault of plan.faults) world.at(fault.atMs, () => applyFault(cluster, fault));
+  world.maxSteps = STEPS_PER_MS * (plan.timeMs + HEAL_MAX_MS);
   await world.runUntil(plan.timeMs);
   trace.line('phase', 'heal', '');
   if (world.stopped === null) await healAndConverge(cluster);
   if (world.stopped === null) judge(cluster);
+  cluster.violations.demand(world.stopped !== 'exhausted', 'bounded work', () => `${world.steps} events`);
   return {
     seed: plan.seed,
     violation: cluster.violations.first,
