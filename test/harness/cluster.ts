@@ -168,6 +168,32 @@ export class Cluster {
     }
   }
 
+  /** One more node, not started, that joins through `member`; `settings` beside those that every node has. */
+  async addJoining(
+    id: string,
+    member: ClusterNode,
+    settings: Readonly<Record<string, unknown>> = {},
+  ): Promise<ClusterNode> {
+    const [api = 0, raft = 0, web = 0] = await stablePorts(3);
+    const settingsFile = join(this.directory, `${id}-${api}.yaml`);
+    const own = {
+      nodeId: id,
+      clusterName: 'test',
+      dataDir: join(this.directory, `${id}-${api}`),
+      apiListen: `127.0.0.1:${api}`,
+      raftListen: `127.0.0.1:${raft}`,
+      join: member.api,
+      bindAddress: '127.0.0.1',
+      portOffset: web - WEB_PORT,
+      proxyThreads: 1,
+      ...settings,
+    };
+    writeFileSync(settingsFile, stringify(own));
+    const node = new ClusterNode(id, { api, web }, settingsFile, {});
+    (this.nodes as ClusterNode[]).push(node);
+    return node;
+  }
+
   node(id: string): ClusterNode {
     const node = this.nodes.find((candidate) => candidate.id === id);
     if (node === undefined) throw new Error(`no node ${id}`);

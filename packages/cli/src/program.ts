@@ -9,8 +9,10 @@ import { registerCompletion } from './commands/completion.ts';
 import { registerCluster } from './commands/cluster.ts';
 import { registerConfig } from './commands/config.ts';
 import { registerDemo } from './commands/demo.ts';
+import { registerMembers } from './commands/members.ts';
 import { registerNode } from './commands/node.ts';
 import { registerOperate } from './commands/operate.ts';
+import { registerRecover } from './commands/recover.ts';
 import { registerRestore } from './commands/restore.ts';
 import { registerRollingRestart } from './commands/rolling-restart.ts';
 
@@ -19,6 +21,8 @@ export function buildProgram(): Command {
     .description('Load balancers that agree: run nodes, look at a cluster and change it.')
     .version(VERSION, '-V, --version')
     .showHelpAfterError('(--help shows what is possible)')
+    // Options belong to the command that they follow: `members remove` has its own --server.
+    .enablePositionalOptions()
     .addHelpText(
       'after',
       `${examples(
@@ -36,9 +40,11 @@ Environment: FLOTILLA_SERVER, FLOTILLA_TOKEN, FLOTILLA_CA; those of a node are i
   registerDemo(program);
   registerNode(program);
   registerCluster(program);
+  registerMembers(program);
   registerConfig(program);
   registerOperate(program);
   registerCerts(program);
+  registerRecover(program);
   registerRestore(program);
   registerRollingRestart(program);
   registerCompletion(program);

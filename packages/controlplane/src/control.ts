@@ -207,8 +207,8 @@ const EXIT_CODES: Readonly<Record<string, number>> = {
 
 const ADVICE: Readonly<Record<string, string>> = {
   NOT_MEMBER:
-    'If its disk was lost: remove the member through another node (DELETE /v1/members/ID), then start it with FLOTILLA_JOIN set to the API address of that node',
-  DAMAGED: 'Move the data directory away, remove the member through another node and let this one join again',
+    'If its disk was lost: remove the member through another node (flotilla members remove ID), then start it with FLOTILLA_JOIN set to the API address of that node',
+  DAMAGED: 'Move the data directory away, remove the member through another node (flotilla members remove ID) and let this one join again: FLOTILLA_JOIN',
 };
 
 function pause(ms: number): Promise<void> {

@@ -1,3 +1,4 @@
 /** The control thread: Raft, replicated state, API, probes, publishing. The state machine alone is at `./state`. */
 export { startControl } from './control.ts';
 export type * from './ports.ts';
+export { recoverDataDir, type Recovery } from './recovery/recover.ts';

@@ -13,7 +13,7 @@ import {
   type SeedAddress,
   TcpTransport,
 } from '@flotilla/raft';
-import { errorText } from '@flotilla/shared';
+import { errorText, FlotillaError } from '@flotilla/shared';
 import type { Logger } from '@flotilla/shared/runtime';
 import { digestEveryCount, joinRetryMs } from '../limits.ts';
 import type { ControlSettings, HostPort } from '../ports.ts';
@@ -128,7 +128,7 @@ export class Boot {
     readonly replica: string;
     readonly told: Map<string, HostPort>;
   }): Promise<SeedAddress[]> {
-    const { join, peers, nodeId, joinToken = null, version } = this.#settings;
+    const { join, peers, nodeId, joinToken = null, version, clusterName } = this.#settings;
     if (join === null) {
       const others = peers.filter(({ id }) => id !== nodeId).map(({ id }) => id);
       this.progress = `waiting for ${others.join(', ')} to form the cluster`;
@@ -138,7 +138,7 @@ export class Boot {
     for (;;) {
       this.progress = `asking ${formatHostPort(join)} to join its cluster`;
       try {
-        const request = { id: nodeId, raft: own.raft, api: own.api, replica: own.replica, version };
+        const request = { id: nodeId, raft: own.raft, api: own.api, replica: own.replica, version, clusterName };
         const answer = await askToJoin({ api: join, token: joinToken, tls, request });
         return answer.members.flatMap(({ id, replica, raft }) => {
           const address = parseHostPort(raft);
@@ -147,8 +147,9 @@ export class Boot {
           return [{ name: id, ...address }];
         });
       } catch (error) {
-        this.progress = `cannot join yet: ${errorText(error)}`;
-        this.#log.warn({ reason: errorText(error) }, 'cannot join yet');
+        const reason = error instanceof FlotillaError ? `${error.message}. ${error.hint}` : errorText(error);
+        this.progress = `cannot join yet: ${reason}`;
+        this.#log.warn({ reason }, 'cannot join yet');
         await abortablePause(joinRetryMs, this.#abort.signal);
       }
     }

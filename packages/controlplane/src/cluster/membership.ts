@@ -16,6 +16,8 @@ export interface JoinRequest {
   /** Drawn by the joining node's disk; drawn here where it is not given. */
   readonly replica?: string | undefined;
   readonly version?: string | undefined;
+  /** The cluster that it means; refused where it is another one. */
+  readonly clusterName?: string | undefined;
 }
 
 export interface JoinAnswer {
@@ -35,6 +37,10 @@ export function newReplicaId(id: string): string {
 
 /** Takes a node in as a learner. Safe to repeat with the same replica. */
 export async function join(host: ClusterHost, request: JoinRequest, clusterName: string): Promise<JoinAnswer> {
+  if (request.clusterName !== undefined && request.clusterName !== clusterName)
+    throw new FlotillaError('CONFLICT', `this is the cluster ${clusterName}, not ${request.clusterName}`, {
+      hint: 'Give the node the API address of a member of its own cluster, or this name: FLOTILLA_JOIN, FLOTILLA_CLUSTER_NAME.',
+    });
   const replica = request.replica ?? newReplicaId(request.id);
   if (nameOf(replica) !== request.id)
     throw new FlotillaError('BAD_REQUEST', `replica ${replica} does not belong to ${request.id}`);
@@ -42,7 +48,7 @@ export async function join(host: ClusterHost, request: JoinRequest, clusterName:
   const namesake = replicasOf(conf).find((other) => nameOf(other) === request.id);
   if (namesake !== undefined && namesake !== replica)
     throw new FlotillaError('CONFLICT', `${request.id} is a member already, with another disk (${namesake})`, {
-      hint: `If that disk is lost, remove the member first: flotilla delete member ${request.id}. If not, choose another id.`,
+      hint: `If that disk is lost, remove the member first: flotilla members remove ${request.id}. If not, choose another id.`,
     });
   const { raft, api, id } = request;
   const version = request.version ?? '';
