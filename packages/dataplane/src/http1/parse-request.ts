@@ -36,13 +36,15 @@ function parseRequestLine(head: RequestHead): ParseResult {
   const start = head.startLine;
   const end = readableEnd(head);
   let at = start;
+  const isGet = raw.startsWith('GET ', start);
+  if (isGet) at = start + 3;
   while (at < end && ((BYTE_CLASS[raw.charCodeAt(at)] as number) & TOKEN) !== 0) {
     if (at - start >= METHOD_MAX_BYTES) return fail(head, FAULT.methodTooLong);
     at++;
   }
   if (at >= end) return needMore(head, start);
   if (at === start || raw.charCodeAt(at) !== SP) return fail(head, FAULT.badMethod);
-  head.method = raw.slice(start, at);
+  head.method = isGet ? 'GET' : raw.slice(start, at);
   const targetStart = ++at;
   const targetLimit = targetStart + TARGET_MAX_BYTES;
   while (at < end && ((BYTE_CLASS[raw.charCodeAt(at)] as number) & TARGET) !== 0) {

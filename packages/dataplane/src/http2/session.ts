@@ -110,6 +110,11 @@ export class Http2Session implements FrameHost, StreamHost {
     return isOurs ? streamId >= this.#nextId || this.role === 'server' : streamId > this.#lastPeerId;
   }
 
+  /** Asks for a sign of life: `pong`. */
+  ping(): void {
+    if (!this.#isEnded) this.out.ping();
+  }
+
   /** No new streams; those that are open go on, and the connection ends with the last of them. */
   goaway(): void {
     if (this.#sentGoaway || this.#isEnded) return;

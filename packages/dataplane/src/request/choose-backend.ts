@@ -10,7 +10,6 @@ import type { Reply } from './reply.ts';
 export function chooseBackend(exchange: Exchange): Reply | null {
   const { pool } = exchange;
   if (pool === null) return faultReply(FAULT.noBackend);
-  if (pool.spec.upstream.protocol !== 'http1') return faultReply(FAULT.unsupportedUpstream);
   const { affinity } = pool.spec;
   if (affinity === null) exchange.backend = pool.pick(exchange);
   else {

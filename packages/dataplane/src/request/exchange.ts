@@ -5,6 +5,7 @@
  */
 import type { Backend, ListenerTable, PickContext, Pool, RouteTable } from '../config/table.ts';
 import { RequestHead } from '../http1/head.ts';
+import { hostName } from '../http1/host.ts';
 import type { BodyFraming } from '../upstream/user.ts';
 import type { ClientSide } from './client.ts';
 import type { HttpEngine } from './engine.ts';
@@ -28,6 +29,9 @@ export class Exchange implements PickContext {
   /** `X-Request-Id` and the other forwarding lines for the backend, '' until made. */
   forwardingLines = '';
   requestId = '';
+  /** Forwarding lines that are the same for every request of this client to `peerLinesHost`, '' until made. */
+  peerLines = '';
+  peerLinesHost = '';
   /** The affinity cookie that the response sets, as a line with its end; '' for none. */
   setCookie = '';
   requestDone = false;
@@ -53,10 +57,24 @@ export class Exchange implements PickContext {
   query = '';
   tried: Backend[] = [];
 
+  /** The host of the request before, and its name for the routes: nearly always that of the next one. */
+  #host = '';
+  #hostName = '';
+
   constructor(client: ClientSide, engine: HttpEngine) {
     this.client = client;
     this.engine = engine;
     this.listener = client.listener();
+  }
+
+  /** Host of the request as routes are matched against. */
+  hostName(): string {
+    const { host } = this.head;
+    if (host !== this.#host) {
+      this.#host = host;
+      this.#hostName = hostName(host);
+    }
+    return this.#hostName;
   }
 
   readonly header = (lowerName: string): string | undefined => this.head.field(lowerName);

@@ -3,6 +3,7 @@
  */
 import { copyFields, droppedNames, fieldMask, HOP_BY_HOP } from '../http1/copy-fields.ts';
 import { FIELD } from '../http1/known-fields.ts';
+import type { ClientSide } from './client.ts';
 import type { Exchange } from './exchange.ts';
 import { rewriteTarget, routeEdits } from './route-edits.ts';
 
@@ -70,13 +71,23 @@ function bracketed(host: string): string {
   return host.includes(':') ? `[${host}]` : host;
 }
 
+/** What every request of a connection says about its client as long as it names the same host, up to the value of X-Request-Id. */
+function peerLines(client: ClientSide, host: string): string {
+  const forwardedHost = host === '' ? '' : `X-Forwarded-Host: ${host}\r\n`;
+  const from = `X-Forwarded-For: ${client.remoteAddress}\r\nX-Forwarded-Proto: ${client.scheme}\r\n`;
+  return `${from}${forwardedHost}${client.certificateField}X-Request-Id: `;
+}
+
 function forwardingLines(exchange: Exchange): string {
   const { head, client, engine } = exchange;
   const peer = client.remoteAddress;
   if (!exchange.trusted) {
     exchange.requestId = engine.nextRequestId();
-    const forwardedHost = head.host === '' ? '' : `X-Forwarded-Host: ${head.host}\r\n`;
-    return `X-Forwarded-For: ${peer}\r\nX-Forwarded-Proto: ${client.scheme}\r\n${forwardedHost}X-Request-Id: ${exchange.requestId}\r\n${client.certificateField}`;
+    if (exchange.peerLines === '' || exchange.peerLinesHost !== head.host) {
+      exchange.peerLinesHost = head.host;
+      exchange.peerLines = peerLines(client, head.host);
+    }
+    return `${exchange.peerLines}${exchange.requestId}\r\n`;
   }
   const before = head.field('x-forwarded-for');
   let lines = `X-Forwarded-For: ${before === undefined || before === '' ? '' : `${before}, `}${peer}\r\n`;

@@ -2,14 +2,13 @@
  * Phase 2, match route: host, path, method and fields to one route, and from there to a pool or a redirect.
  */
 import { FAULT } from '../http1/faults.ts';
-import { hostName } from '../http1/host.ts';
 import type { Exchange } from './exchange.ts';
 import { faultReply } from './reply.ts';
 import type { Reply } from './reply.ts';
 
 export function matchRoute(exchange: Exchange): Reply | null {
   const { head, listener, engine } = exchange;
-  const route = listener.matchHttp(hostName(head.host), head.path, head.method, exchange.header);
+  const route = listener.matchHttp(exchange.hostName(), head.path, head.method, exchange.header);
   if (route === null) return faultReply(FAULT.noRoute);
   exchange.route = route;
   if (route.spec.action.type === 'redirect') return redirect(exchange, route.spec.action);

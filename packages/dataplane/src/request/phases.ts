@@ -9,12 +9,6 @@ import { matchRoute } from './match-route.ts';
 import type { Reply } from './reply.ts';
 
 /** Each gives an answer of our own that ends the request, or null to go on. */
-export const PHASES: readonly ((exchange: Exchange) => Reply | null)[] = [accept, matchRoute, chooseBackend];
-
 export function decide(exchange: Exchange): Reply | null {
-  for (const phase of PHASES) {
-    const reply = phase(exchange);
-    if (reply !== null) return reply;
-  }
-  return null;
+  return accept(exchange) ?? matchRoute(exchange) ?? chooseBackend(exchange);
 }

@@ -17,7 +17,7 @@ import type { ClientConnection, ListenerHandle } from '../listeners/connection.t
 import { StatsRecorder } from '../metrics/stats-recorder.ts';
 import type { DataplaneContext } from '../thread/context.ts';
 import { Timers } from '../thread/timers.ts';
-import { retireUpstream } from '../upstream/pool.ts';
+import { retireUpstream } from '../request/upstream-pool-of.ts';
 
 export class InProcessProxy {
   readonly timers = new Timers();

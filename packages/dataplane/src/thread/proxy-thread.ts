@@ -19,7 +19,7 @@ import { Drain } from './drain.ts';
 import { LogClock } from './log-clock.ts';
 import { protocols } from './protocol-table.ts';
 import { isOutlier, Routing } from './routing.ts';
-import { retireUpstream } from '../upstream/pool.ts';
+import { retireUpstream } from '../request/upstream-pool-of.ts';
 import { Timers } from './timers.ts';
 
 export function runProxyThread(data: ProxyThreadData, supervisorPort: MessagePort): void {

@@ -50,6 +50,7 @@ export class UpstreamConnection implements UpstreamHandle {
   #interims = 0;
   /** Whether any byte came since the present request began. */
   #answered = false;
+  #paused = false;
 
   constructor(pool: ConnectionOwner, socket: Socket, user: UpstreamUser) {
     this.pool = pool;
@@ -67,10 +68,13 @@ export class UpstreamConnection implements UpstreamHandle {
   }
 
   pauseReading(): void {
+    this.#paused = true;
     this.socket.pause();
   }
 
   resumeReading(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
     this.socket.resume();
   }
 
@@ -110,7 +114,7 @@ export class UpstreamConnection implements UpstreamHandle {
       return;
     }
     this.#state = STATE.idle;
-    this.socket.resume();
+    this.resumeReading();
     this.pool.released(this);
   }
 

@@ -58,7 +58,7 @@ export class Dialer {
       port,
       secureContext,
       rejectUnauthorized: tls.verify,
-      ALPNProtocols: ['http/1.1'],
+      ALPNProtocols: [this.spec.protocol === 'h2' ? 'h2' : 'http/1.1'],
       ...(servername === undefined ? {} : { servername }),
       ...(this.#session === undefined ? {} : { session: this.#session }),
     });

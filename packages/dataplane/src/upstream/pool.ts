@@ -10,13 +10,14 @@ import type { CertificateSpec, UpstreamSpec } from '@flotilla/shared';
 import type { BackendRuntime } from '../config/table.ts';
 import { FAULT } from '../http1/faults.ts';
 import type { Fault } from '../http1/faults.ts';
-import { PENDING_DEFAULT_MAX_COUNT, UPSTREAM_IDLE_MAX_COUNT, UPSTREAM_SWEEP_MS } from '../limits.ts';
+import { UPSTREAM_IDLE_MAX_COUNT, UPSTREAM_SWEEP_MS } from '../limits.ts';
 import type { Timers } from '../thread/timers.ts';
 import { UpstreamConnection } from './connection.ts';
 import type { ConnectionOwner } from './connection.ts';
 import { Dialer } from './dial.ts';
 import { proxyHeader } from './proxy-header-out.ts';
-import type { UpstreamUser } from './user.ts';
+import type { Upstreams, UpstreamUser } from './user.ts';
+import { WaitingQueue } from './waiting-queue.ts';
 
 export interface UpstreamPoolOptions {
   readonly host: string;
@@ -25,12 +26,7 @@ export interface UpstreamPoolOptions {
   readonly timers: Timers;
 }
 
-interface Waiting {
-  readonly user: UpstreamUser;
-  readonly deadlineMs: number;
-}
-
-export class UpstreamPool implements ConnectionOwner {
+export class UpstreamPool implements ConnectionOwner, Upstreams {
   /** An HTTP/1.0 server answered last time: it knows no 100 (Continue). */
   speaksHttp10 = false;
   readonly #options: UpstreamPoolOptions;
@@ -40,13 +36,16 @@ export class UpstreamPool implements ConnectionOwner {
   #retired = false;
   #sweeping = false;
   readonly #idle: UpstreamConnection[] = [];
-  readonly #waiting: Waiting[] = [];
+  readonly #queue: WaitingQueue;
 
   constructor(options: UpstreamPoolOptions, spec: UpstreamSpec, certificates: readonly CertificateSpec[]) {
     this.#options = options;
     this.#spec = spec;
     this.#certificates = certificates;
     this.#dialer = new Dialer(spec, certificates);
+    const { runtime, timers } = options;
+    const serve = (user: UpstreamUser) => user.assigned(this.#take(user, false));
+    this.#queue = new WaitingQueue(spec, { runtime, timers, serve });
   }
 
   get idleCount(): number {
@@ -54,7 +53,7 @@ export class UpstreamPool implements ConnectionOwner {
   }
 
   get waitingCount(): number {
-    return this.#waiting.length;
+    return this.#queue.length;
   }
 
   /** Called for every request: a new table may bring new settings. Old connections are not used with new ones. */
@@ -63,22 +62,18 @@ export class UpstreamPool implements ConnectionOwner {
     const same =
       isDeepStrictEqual(spec, this.#spec) && (spec.tls === null || isDeepStrictEqual(certificates, this.#certificates));
     this.#spec = spec;
+    this.#queue.spec = spec;
     this.#certificates = certificates;
     if (same) return;
     this.#dialer = new Dialer(spec, certificates);
     this.#closeIdle();
   }
 
-  /**
-   * A connection that is ready or still connecting, of which the user will hear; null: queued, or refused and told so before
-   * this returns. `fresh`: not an idle one, after one of those turned out to be stale.
-   */
   acquire(user: UpstreamUser, fresh: boolean): UpstreamConnection | null {
-    const { maxConnections } = this.#spec;
-    if (maxConnections > 0 && this.#options.runtime.inFlight() >= maxConnections) {
-      this.#enqueue(user);
-      return null;
-    }
+    return this.#queue.admits(user) ? this.#take(user, fresh) : null;
+  }
+
+  #take(user: UpstreamUser, fresh: boolean): UpstreamConnection {
     const idle = fresh ? undefined : this.#idle.pop();
     if (idle === undefined) return this.#connect(user);
     this.#options.runtime.begin();
@@ -86,10 +81,8 @@ export class UpstreamPool implements ConnectionOwner {
     return idle;
   }
 
-  /** The user waits no longer in the queue. */
   cancelWaiting(user: UpstreamUser): void {
-    const at = this.#waiting.findIndex((waiting) => waiting.user === user);
-    if (at >= 0) this.#waiting.splice(at, 1);
+    this.#queue.cancel(user);
   }
 
   /** By a connection whose user is done with it. */
@@ -104,7 +97,7 @@ export class UpstreamPool implements ConnectionOwner {
       this.#idle.push(connection);
       this.#sweepSoon();
     }
-    if (this.#waiting.length > 0) this.#serveWaiting();
+    this.#queue.serve();
   }
 
   /** By a connection that is gone. Those that were not idle were counted as in flight. */
@@ -115,7 +108,7 @@ export class UpstreamPool implements ConnectionOwner {
       return;
     }
     this.#options.runtime.end();
-    if (this.#waiting.length > 0) this.#serveWaiting();
+    this.#queue.serve();
   }
 
   brokeUnanswered(): void {
@@ -156,56 +149,25 @@ export class UpstreamPool implements ConnectionOwner {
     return connection;
   }
 
-  #enqueue(user: UpstreamUser): void {
-    const max = this.#spec.maxPending === 0 ? PENDING_DEFAULT_MAX_COUNT : this.#spec.maxPending;
-    if (this.#waiting.length >= max) {
-      user.connectFailed(FAULT.queueFull);
-      return;
-    }
-    this.#waiting.push({ user, deadlineMs: this.#options.timers.nowMs + this.#spec.queueTimeoutMs });
-    this.#sweepSoon();
-  }
-
-  #serveWaiting(): void {
-    const { runtime } = this.#options;
-    const { maxConnections } = this.#spec;
-    while (this.#waiting.length > 0 && (maxConnections === 0 || runtime.inFlight() < maxConnections)) {
-      const next = this.#waiting.shift() as Waiting;
-      const connection = this.acquire(next.user, false);
-      if (connection !== null) next.user.assigned(connection);
-    }
-  }
-
   /** One timer for the whole pool, and only while there is something to look after. */
   #sweepSoon(): void {
     if (this.#sweeping) return;
     this.#sweeping = true;
-    const delayMs =
-      this.#waiting.length > 0 ? Math.min(UPSTREAM_SWEEP_MS, this.#spec.queueTimeoutMs) : UPSTREAM_SWEEP_MS;
-    this.#options.timers.after(delayMs, () => this.#sweep());
+    this.#options.timers.after(UPSTREAM_SWEEP_MS, () => this.#sweep());
   }
 
   #sweep(): void {
     this.#sweeping = false;
-    const { nowMs } = this.#options.timers;
-    const oldest = nowMs - this.#spec.keepAliveMs;
+    const oldest = this.#options.timers.nowMs - this.#spec.keepAliveMs;
     // The bottom of the stack is the longest idle.
     while (this.#idle.length > 0 && (this.#idle[0] as UpstreamConnection).idleSinceMs <= oldest)
       (this.#idle[0] as UpstreamConnection).destroy();
-    // Other threads of the node may have given slots back.
-    this.#serveWaiting();
-    while (this.#waiting.length > 0 && (this.#waiting[0] as Waiting).deadlineMs <= nowMs)
-      (this.#waiting.shift() as Waiting).user.connectFailed(FAULT.queueTimeout);
-    if (this.#idle.length > 0 || this.#waiting.length > 0) this.#sweepSoon();
+    if (this.#idle.length > 0) this.#sweepSoon();
   }
 }
 
-function connectFault(error: NodeJS.ErrnoException, spec: UpstreamSpec): Fault {
+/** What an error before the connection was usable means. */
+export function connectFault(error: NodeJS.ErrnoException, spec: UpstreamSpec): Fault {
   const isTcp = error.syscall === 'connect' || error.syscall === 'getaddrinfo';
   return spec.tls !== null && !isTcp ? FAULT.tlsFailure : FAULT.connectFailure;
-}
-
-/** Lets go of the pooled connections of a backend that left the table. */
-export function retireUpstream(runtime: BackendRuntime): void {
-  if (runtime.upstream instanceof UpstreamPool) runtime.upstream.retire();
 }
