@@ -209,3 +209,38 @@ it('pins travel in 24 bytes each, and come back as they were', () => {
   expect(decodeCommand(Uint8Array.from([0x50, 2, 0, 0])).ok).toBe(false);
   expect(decodeCommand(new Uint8Array(4 + 24 * 5_000).fill(0x50, 0, 1).fill(1, 1, 2)).ok).toBe(false);
 });
+
+it('a large table is captured and restored in bounded slices while it is written, within its bytes', async () => {
+  const log = world();
+  let turns = 0;
+  const large = new ClusterStateMachine({ pause: async () => void turns++ });
+  large.apply(log.entries);
+  let index = log.entries.length;
+  const put = (from: number, count: number): void => {
+    const pins = Array.from({ length: count }, (_, n) => ['api', from + n, slotOf(log, `b${(n % 3) + 1}`)] as const);
+    const data = encodeCommand({ v: 1, ...pinsPut(pins) });
+    index += 1;
+    large.apply([{ index, term: 1, kind: 0, stampMs: log.nowMs, origin: 'n1#test', seq: index, data }]);
+  };
+  for (let from = 0; from < 60_000; from += 4_000) put(from, 4_000);
+  const capturedIndex = index;
+  const { chunks, digest, sizeBytes } = large.capture();
+  const slices: Uint8Array[] = [];
+  for await (const slice of chunks) {
+    slices.push(slice);
+    put(60_000 + slices.length * 1_000, 1_000);
+  }
+  expect(slices.length).toBeGreaterThan(7);
+  expect(Math.max(...slices.map((slice) => slice.length))).toBeLessThanOrEqual(262_144);
+  expect(slices.reduce((sum, slice) => sum + slice.length, 0)).toBe(sizeBytes);
+  const conf = { voters: [], votersOutgoing: [], learners: [], learnersNext: [], autoLeave: false };
+  const copy = new ClusterStateMachine({ pause: async () => void turns++ });
+  turns = 0;
+  async function* whole(): AsyncGenerator<Uint8Array> {
+    yield Buffer.concat(slices);
+  }
+  await copy.restore({ index: capturedIndex, term: 1, conf, digest, sizeBytes }, whole());
+  expect([copy.state.pins.size, copy.digest()]).toEqual([60_000, digest]);
+  expect(turns).toBe(Math.ceil(sizeBytes / 262_144));
+  expect((copy.state.pins.memory?.byteLength ?? 0) / copy.state.pins.maxCount).toBeLessThanOrEqual(64);
+});

@@ -1,0 +1,260 @@
+/**
+ * The affinity table: what a full one costs, and how many new pins a second three nodes commit and see.
+ *
+ *   ./scripts/with-node node bench/pins.ts [--pins 1000000] [--commits 300000]
+ *
+ * Printed, as CPU time: microseconds per pin and longest hold of the loop for a table of `--pins`; then new pins per second, proposed at three
+ * nodes (one control thread each, real TCP and disks) at once and visible in the shared memory of all three.
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
+import type { MessagePort } from 'node:worker_threads';
+import { startControl } from '@flotilla/controlplane';
+import { type Command, ClusterStateMachine, encodeCommand, readSessions } from '@flotilla/controlplane/state';
+import { TestProxyThread } from '@flotilla/controlplane/testing';
+import { BACKEND_SLOTS_MAX, encodeKey, newPinKey, PIN_PROPOSAL_WORDS, PinReader } from '@flotilla/shared';
+import { createLogger } from '@flotilla/shared/runtime';
+import { freePorts, waitFor } from '@flotilla/shared/testing';
+
+const HOUR_MS = 3_600_000;
+const BATCH = 2_048;
+/** Pins proposed and not yet visible everywhere. */
+const WINDOW = 24_000;
+const document = {
+  pools: [
+    {
+      name: 'api',
+      affinity: { type: 'header', name: 'x-user', ttlMs: HOUR_MS },
+      health: { protocol: 'none' },
+      backends: [1, 2, 3].map((at) => ({ id: `b${at}`, address: `10.0.0.${at}:80` })),
+    },
+  ],
+};
+
+interface NodeData {
+  readonly id: string;
+  readonly api: number;
+  readonly raft: number;
+  readonly peers: readonly { readonly id: string; readonly host: string; readonly port: number }[];
+  readonly dataDir: string;
+  readonly port: MessagePort;
+}
+
+function line(what: string, value: number, unit: string): void {
+  console.log(`${what.padEnd(64)} ${value >= 100 ? Math.round(value) : value.toFixed(2)} ${unit}`);
+}
+
+const scratch = newPinKey();
+function pinWords(from: number, count: number): Int32Array {
+  const words = new Int32Array(count * PIN_PROPOSAL_WORDS);
+  for (let at = 0; at < count; at++) {
+    encodeKey('api', `user-${from + at}`, scratch);
+    words[at * PIN_PROPOSAL_WORDS] = scratch.pool;
+    words.set(scratch.words, at * PIN_PROPOSAL_WORDS + 1);
+    words[at * PIN_PROPOSAL_WORDS + 5] = (from + at) % 3;
+  }
+  return words;
+}
+
+/** Of this thread: what others do on the same processor does not count. */
+function cpuMs(): number {
+  const { user, system } = process.threadCpuUsage();
+  return (user + system) / 1e3;
+}
+
+/** Calls `step` until it answers false; the longest call in ms of CPU. */
+async function longest(step: () => boolean | Promise<boolean>): Promise<number> {
+  let max = 0;
+  for (;;) {
+    const startMs = cpuMs();
+    const more = await step();
+    max = Math.max(max, cpuMs() - startMs);
+    if (!more) return max;
+  }
+}
+
+async function fullTable(pins: number): Promise<void> {
+  const machine = new ClusterStateMachine();
+  let index = 0;
+  const entry = (command: unknown, stampMs = 1e12) => {
+    index++;
+    const data = encodeCommand({ v: 1, ...(command as object) } as Command);
+    return { index, term: 1, kind: 0 as const, stampMs, origin: 'n1#bench', seq: index, data };
+  };
+  machine.apply([entry({ type: 'config.replace', document })]);
+  const batches: Int32Array[] = [];
+  for (let from = 0; from < pins; from += BATCH) batches.push(pinWords(from, Math.min(BATCH, pins - from)));
+  let startMs = cpuMs();
+  let turn = 0;
+  const apply = await longest(() => {
+    machine.apply([entry({ type: 'pins.put', items: batches[turn++] })]);
+    machine.digest();
+    return turn < batches.length;
+  });
+  line(`apply, per pin (entries of ${BATCH}, encode + decode + digest)`, ((cpuMs() - startMs) * 1e3) / pins, 'µs');
+  line('  longest entry', apply, 'ms');
+  const { memory } = machine.state.pins;
+  line('memory of a pin, all told', (memory?.byteLength ?? 0) / pins, 'bytes');
+  const reader = new PinReader(memory ?? new SharedArrayBuffer(64));
+  const keys = Array.from({ length: 200_000 }, (_, at) => `user-${(at * 7_919) % pins}`);
+  let found = 0;
+  for (let round = 0; round < 3; round++) {
+    startMs = cpuMs();
+    found = 0;
+    for (const key of keys) if (reader.get('api', key, 1_000_000_000) !== null) found++;
+    line(`lookup, ${found} of ${keys.length} found`, ((cpuMs() - startMs) * 1e6) / keys.length, 'ns');
+  }
+  startMs = cpuMs();
+  machine.apply([entry({ type: 'tick' }, 1e12 + 1)]);
+  line('tick with its part of the sweep', cpuMs() - startMs, 'ms');
+
+  startMs = cpuMs();
+  const captured = machine.capture();
+  line('snapshot: capture', cpuMs() - startMs, 'ms');
+  const chunks: Uint8Array[] = [];
+  const iterator = captured.chunks[Symbol.asyncIterator]();
+  let writing = 0;
+  const slice = await longest(async () => {
+    const next = await iterator.next();
+    if (next.done !== true) chunks.push(next.value);
+    return next.done !== true;
+  });
+  line(`snapshot: longest slice of ${chunks.length}`, slice, 'ms');
+  const again = machine.capture().chunks[Symbol.asyncIterator]();
+  const busy = await longest(async () => {
+    const next = await again.next();
+    if (next.done === true) return false;
+    // Refreshed pins: every entry touches cells all over the table.
+    const startedMs = cpuMs();
+    machine.apply([entry({ type: 'pins.put', items: batches[(index * 31) % batches.length] }, 1e12 + HOUR_MS / 2)]);
+    writing = Math.max(writing, cpuMs() - startedMs);
+    return true;
+  });
+  line('snapshot: longest slice and entry while it is read', busy, 'ms');
+  line('  longest entry', writing, 'ms');
+  const copy = new ClusterStateMachine({ pause: () => new Promise((resolve) => void setImmediate(resolve)) });
+  let heldMs = 0;
+  let lastMs = cpuMs();
+  const clock = (): void => {
+    heldMs = Math.max(heldMs, cpuMs() - lastMs);
+    lastMs = cpuMs();
+    timer = setImmediate(clock);
+  };
+  let timer = setImmediate(clock);
+  const conf = { voters: [], votersOutgoing: [], learners: [], learnersNext: [], autoLeave: false };
+  startMs = cpuMs();
+  async function* stream(): AsyncGenerator<Uint8Array> {
+    for (const chunk of chunks) yield chunk;
+  }
+  const at = index - 0;
+  const indexOfCapture = Number(/"index":(\d+)/.exec(Buffer.from(chunks[0] ?? []).toString())?.[1] ?? at);
+  await copy.restore(
+    { index: indexOfCapture, term: 1, conf, digest: captured.digest, sizeBytes: captured.sizeBytes },
+    stream(),
+  );
+  clearImmediate(timer);
+  line('restore: whole', cpuMs() - startMs, 'ms');
+  line('restore: longest hold of the loop', heldMs, 'ms');
+  const reading = readSessions(copy.state, { limit: 1_000, cursor: '' });
+  line('list: longest step of a page', await longest(() => reading.next().done !== true), 'ms');
+}
+
+async function threeNodes(total: number): Promise<void> {
+  const directory = mkdtempSync(join(tmpdir(), 'flotilla-pins-'));
+  const ports = await freePorts(6);
+  const peers = [1, 2, 3].map((at) => ({ id: `n${at}`, host: '127.0.0.1', port: ports[at + 2] ?? 0 }));
+  const nodes = peers.map(({ id, port: raft }, at) => {
+    const thread = new TestProxyThread(0);
+    const data: NodeData = {
+      id,
+      api: ports[at] ?? 0,
+      raft,
+      peers,
+      dataDir: join(directory, id),
+      port: thread.controlPort,
+    };
+    const worker = new Worker(new URL(import.meta.url), { workerData: data, transferList: [thread.controlPort] });
+    return { thread, worker };
+  });
+  const keepAlive = setInterval(() => undefined, 1_000);
+  try {
+    await waitFor(
+      'three nodes with a configuration',
+      () => nodes.every(({ thread }) => thread.snapshot?.pools.length === 1),
+      {
+        timeoutMs: 60_000,
+      },
+    );
+    const visible = (): number =>
+      Math.min(...nodes.map(({ thread }) => (thread.pins === null ? 0 : new PinReader(thread.pins).count)));
+    let sent = 0;
+    const startMs = performance.now();
+    let stalledMs = startMs;
+    for (let seen = 0; seen < total; ) {
+      for (const { thread } of nodes) {
+        if (sent >= total || sent - seen > WINDOW) break;
+        const count = Math.min(BATCH, total - sent);
+        thread.say({ type: 'pin-proposals', words: pinWords(sent, count), skipped: 0 });
+        sent += count;
+      }
+      await new Promise((resolve) => void setTimeout(resolve, 1));
+      const now = visible();
+      if (now > seen) stalledMs = performance.now();
+      // Skipped ones never come: the figure counts what was committed.
+      else if (performance.now() - stalledMs > 5_000) break;
+      seen = now;
+    }
+    const committed = visible();
+    line(
+      `three nodes: ${committed} of ${sent} pins committed and visible`,
+      committed / ((stalledMs - startMs) / 1e3),
+      '/s',
+    );
+  } finally {
+    for (const { worker } of nodes) worker.postMessage('stop');
+    await Promise.all(nodes.map(({ worker }) => new Promise((resolve) => worker.once('exit', resolve))));
+    clearInterval(keepAlive);
+    for (const { thread } of nodes) thread.close();
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+async function runNode({ id, api, raft, peers, dataDir, port }: NodeData): Promise<void> {
+  const memory = {
+    inFlight: new SharedArrayBuffer(BACKEND_SLOTS_MAX * 4),
+    connections: new SharedArrayBuffer(4),
+  };
+  const settings = {
+    nodeId: id,
+    clusterName: 'bench',
+    dataDir,
+    apiListen: { host: '127.0.0.1', port: api },
+    apiAdvertise: null,
+    raftListen: { host: '127.0.0.1', port: raft },
+    raftAdvertise: null,
+    peers,
+    join: null,
+    tokens: [],
+    raftTls: null,
+    apiTls: null,
+    clusterSecret: 'bench',
+    seedConfig: document,
+    version: '0.0.0',
+  };
+  const log = createLogger({ level: 'warn', nodeId: id, thread: 'control' });
+  const control = await startControl(settings, { memory, proxyPorts: [{ threadId: 0, port }] }, log);
+  parentPort?.once('message', () => void control.close({ deadlineMs: 2_000 }).finally(() => process.exit()));
+}
+
+if (isMainThread) {
+  const { values } = parseArgs({
+    options: { pins: { type: 'string', default: '1000000' }, commits: { type: 'string', default: '300000' } },
+  });
+  await fullTable(Number(values.pins));
+  await threeNodes(Number(values.commits));
+} else {
+  await runNode(workerData as NodeData);
+}
