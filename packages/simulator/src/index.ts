@@ -11,3 +11,6 @@ export type {
   RegisterOutput,
 } from './linearizability/history.ts';
 export { drawTimeline } from './linearizability/timeline.ts';
+export { runSimulation } from './run/run.ts';
+export type { RunOptions, RunProgress, RunResult } from './run/run.ts';
+export { coverageText, failureText, progressText } from './run/report.ts';

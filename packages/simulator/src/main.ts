@@ -1,10 +1,12 @@
 /**
- * `node packages/simulator/src/main.ts --seeds N [--seed S] [--time 30s] [--trace N]`: runs seeds, shows progress, speed and
- * coverage. Exit code 1 and the command to see it again where a property was broken, 2 where too little happened.
+ * `node packages/simulator/src/main.ts --seeds N [--seed S] [--time 30s]`: runs seeds, shows progress, speed and coverage. For
+ * one seed: `--trace N` prints its last N lines, `--plan` what it decides, `--shrink` the smallest plan that fails alike. Exit code 1 and the command to see it again where a property was broken, 2 where too little happened.
  */
 import { parseArgs } from 'node:util';
 import { planOf } from './faults/plan.ts';
+import type { Plan } from './faults/plan.ts';
 import { runSimulation } from './run/run.ts';
+import { shrink } from './run/shrink.ts';
 import { simulate } from './run/simulate.ts';
 import { coverageText, failureText, progressText } from './run/report.ts';
 
@@ -15,14 +17,18 @@ const { values } = parseArgs({
     time: { type: 'string', default: '30s' },
     trace: { type: 'string' },
     plan: { type: 'boolean', default: false },
+    shrink: { type: 'boolean', default: false },
   },
 });
+
+const SHRINK_RUNS_MAX_COUNT = 200;
 
 const say = (text: string): void => void process.stdout.write(`${text}\n`);
 const firstSeed = Number(values.seed);
 const timeMs = toMs(values.time);
 
 if (values.plan) say(JSON.stringify(planOf(firstSeed, timeMs), null, 2));
+else if (values.shrink) await shrinkOne();
 else if (values.trace !== undefined) await traceOne(Number(values.trace));
 else await runMany(Number(values.seeds));
 
@@ -32,6 +38,18 @@ async function traceOne(keepLines: number): Promise<void> {
   say(`trace ${result.traceHash}, ${result.traceLines} lines`);
   if (result.violation === null) return;
   say(failureText({ seed: firstSeed, timeMs, violation: result.violation }));
+  process.exitCode = 1;
+}
+
+async function shrinkOne(): Promise<void> {
+  const plan = planOf(firstSeed, timeMs);
+  const judge = async (candidate: Plan): Promise<string | null> =>
+    (await simulate(candidate)).violation?.checker ?? null;
+  const checker = await judge(plan);
+  if (checker === null) return say(`seed ${firstSeed} breaks nothing`);
+  const { plan: small, runs } = await shrink(plan, checker, judge, SHRINK_RUNS_MAX_COUNT);
+  say(JSON.stringify(small, null, 2));
+  say(`${checker}: ${plan.faults.length} faults became ${small.faults.length} in ${runs} runs`);
   process.exitCode = 1;
 }
 

@@ -1,10 +1,10 @@
 /**
- * The state machine of a simulation: registers with versions, counters, and sessions that make retries harmless. Its digest
+ * The state that clients are judged by: registers with versions, counters, and sessions that make retries harmless. Its digest
  * covers the whole history too: replicas agree only if they applied the same entries, stamps included, in the same order.
  */
 import { crc32 } from 'node:zlib';
 import { EntryKind } from '@flotilla/raft';
-import type { Entry, SnapshotMeta, StateMachine } from '@flotilla/raft';
+import type { Entry } from '@flotilla/raft';
 
 /** `client` and `seq` name the command for exactly-once; client 0 has no session and must not repeat itself. */
 export interface LedgerCommand {
@@ -54,7 +54,12 @@ export const UNWRITTEN: RegisterRow = { value: 0, version: 0 };
 
 const BALLAST_COUNT = 20;
 
-const PIECE_BYTES = 10_000;
+/** First byte of commands that are for the control plane's state; those of the ledger are JSON. */
+export const CONTROL_TAG = 1;
+
+export function isControlCommand(entry: Entry): boolean {
+  return entry.kind === EntryKind.normal && entry.data[0] === CONTROL_TAG;
+}
 
 export function encodeLedger(command: LedgerCommand): Uint8Array {
   return Buffer.from(JSON.stringify(command));
@@ -72,7 +77,7 @@ function emptyState(): LedgerState {
   };
 }
 
-export class Ledger implements StateMachine {
+export class Ledger {
   #state = emptyState();
   readonly #listener: LedgerListener;
 
@@ -105,15 +110,12 @@ export class Ledger implements StateMachine {
     return `${this.chain()}-${crc32(this.#serialise(false)).toString(16)}`;
   }
 
-  capture(): { sizeBytes: number; digest: string; chunks: AsyncIterable<Uint8Array> } {
-    const bytes = this.#serialise(true);
-    return { sizeBytes: bytes.length, digest: this.digest(), chunks: pieces(bytes) };
+  capture(): { readonly bytes: Buffer; readonly digest: string } {
+    return { bytes: this.#serialise(true), digest: this.digest() };
   }
 
-  async restore(_meta: SnapshotMeta, chunks: AsyncIterable<Uint8Array>): Promise<void> {
-    const parts: Uint8Array[] = [];
-    for await (const chunk of chunks) parts.push(chunk);
-    const raw = JSON.parse(Buffer.concat(parts).toString('utf8')) as {
+  restore(bytes: Buffer): void {
+    const raw = JSON.parse(bytes.toString('utf8')) as {
       readonly index: number;
       readonly timeMs: number;
       readonly chain: [number, number];
@@ -144,7 +146,7 @@ export class Ledger implements StateMachine {
       Math.imul(crc32(entry.data, state.chain[1]) ^ entry.index, 0x01000193) >>> 0,
     ];
     let result: LedgerResult | undefined;
-    if (entry.kind === EntryKind.normal) {
+    if (entry.kind === EntryKind.normal && !isControlCommand(entry)) {
       const command = JSON.parse(Buffer.from(entry.data).toString('utf8')) as LedgerCommand;
       result = this.#run(entry, command);
     }
@@ -191,12 +193,5 @@ export class Ledger implements StateMachine {
       ballast: withBallast ? [...ballast] : [],
     };
     return Buffer.from(JSON.stringify(raw));
-  }
-}
-
-async function* pieces(bytes: Buffer): AsyncGenerator<Uint8Array> {
-  for (let at = 0; at < bytes.length; at += PIECE_BYTES) {
-    yield bytes.subarray(at, at + PIECE_BYTES);
-    await Promise.resolve();
   }
 }

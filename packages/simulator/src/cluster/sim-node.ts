@@ -15,6 +15,7 @@ import { simHost } from '../environment/store-host.ts';
 import { SimTransport } from '../environment/transport.ts';
 import { Ledger } from './ledger.ts';
 import type { LedgerListener } from './ledger.ts';
+import { TwinMachine } from './twin-machine.ts';
 
 /** `down`: no process. `damaged`: its store was refused; only a new disk under a new identity helps. */
 export type NodeState = 'down' | 'starting' | 'up' | 'damaged' | 'retired';
@@ -52,6 +53,7 @@ export interface Process {
   readonly loop: NodeLoop;
   readonly transport: SimTransport;
   readonly ledger: Ledger;
+  readonly machine: TwinMachine;
   readonly storage: LevelStorage;
   /** Null until the store is open. */
   raft: RaftNode | null;
@@ -102,8 +104,9 @@ export class SimNode {
       onBadFrame: onUncaught,
     });
     const ledger = new Ledger(this.#listener);
+    const machine = new TwinMachine(ledger);
     const storage = new LevelStorage({ directory: this.replica }, simHost({ world, loop, disk: this.disk }));
-    const process: Process = { loop, transport, ledger, storage, raft: null };
+    const process: Process = { loop, transport, ledger, machine, storage, raft: null };
     this.process = process;
     this.setPeers(peers);
     loop.io(() => {
@@ -142,7 +145,7 @@ export class SimNode {
   }
 
   async #open(process: Process, random: SimRandom): Promise<void> {
-    const { storage, loop, transport, ledger } = process;
+    const { storage, loop, transport, machine } = process;
     let recovered = await storage.open();
     this.#listener.onRecovered(recovered);
     if (recovered.identity === null && recovered.faults.length === 0) {
@@ -154,7 +157,7 @@ export class SimNode {
       storage,
       recovered,
       transport,
-      stateMachine: ledger,
+      stateMachine: machine,
       clock: loop,
       random,
       metrics: { snapshotSaved: () => this.#listener.onSnapshotSaved() },

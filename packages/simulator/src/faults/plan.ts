@@ -17,6 +17,8 @@ export interface WorkloadPlan {
   /** Of a hundred operations. */
   readonly reads: number;
   readonly counters: number;
+  /** Commands for the control plane's state, one at a time; null: none. */
+  readonly controlEveryMs: number | null;
 }
 
 export interface Plan {
@@ -105,6 +107,7 @@ function workloadOf(random: SimRandom): WorkloadPlan {
     padBytes: random.pick([0, 0, 0, 500, 20_000]),
     reads: random.pick([10, 35, 60]),
     counters: random.pick([10, 35]),
+    controlEveryMs: random.pick([null, 50, 300]),
   };
 }
 

@@ -36,7 +36,9 @@ for (const mutation of MUTATIONS.filter(({ name }) => name.includes(wanted))) {
   const outcome = await run(mutation.name);
   const seconds = (performance.now() - startedMs) / 1000;
   rows.push({ mutation, outcome, seconds });
-  say(`${outcome.caughtBy === null ? 'MISSED' : 'caught'}  ${mutation.name}: ${outcome.caughtBy ?? outcome.text}, ${outcome.seeds} of ${mutation.withinSeeds} seeds, ${seconds.toFixed(1)} s`);
+  say(
+    `${outcome.caughtBy === null ? 'MISSED' : 'caught'}  ${mutation.name}: ${outcome.caughtBy ?? outcome.text}, ${outcome.seeds} of ${mutation.withinSeeds} seeds, ${seconds.toFixed(1)} s`,
+  );
 }
 if (wanted === '') await writeFile(TABLE, tableOf(rows));
 const missed = rows.filter(({ outcome }) => outcome.caughtBy === null);

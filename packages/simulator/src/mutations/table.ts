@@ -25,12 +25,20 @@ export const MUTATIONS: readonly Mutation[] = [
     "sendDurable(s, from, { type: 'vote-response', term: s.term, pre: false, granted: true,",
     "send(s, from, { type: 'vote-response', term: s.term, pre: false, granted: true,",
   ]),
-  mutation('candidacy before it is on disk', 'core/election.ts', ['else sendDurable(s, peer, request);', 'else send(s, peer, request);']),
+  mutation('candidacy before it is on disk', 'core/election.ts', [
+    'else sendDurable(s, peer, request);',
+    'else send(s, peer, request);',
+  ]),
   mutation('two votes in a term', 'core/election.ts', [
     's.vote === from || (s.vote === null && s.leader === null) ||',
     's.leader === null ||',
   ]),
-  mutation('vote forgotten by a restart', 'core/state.ts', ['vote: hard.term < log.lastTerm ? null : hard.vote,', 'vote: null,'], MANY_SEEDS),
+  mutation(
+    'vote forgotten by a restart',
+    'core/state.ts',
+    ['vote: hard.term < log.lastTerm ? null : hard.vote,', 'vote: null,'],
+    MANY_SEEDS,
+  ),
   mutation('log compared by length only', 'core/log.ts', [
     'return term > this.lastTerm || (term === this.lastTerm && index >= this.lastIndex);',
     'return index >= this.lastIndex;',
@@ -43,26 +51,33 @@ export const MUTATIONS: readonly Mutation[] = [
     'return Math.floor(voterCount / 2) + 1;',
     'return Math.max(1, Math.floor(voterCount / 2));',
   ]),
-  mutation('joint membership decided by the new half', 'core/quorum.ts', [
-    'return Math.min(majorityValue(conf.voters, valueOf), majorityValue(conf.votersOutgoing, valueOf));',
-    'return majorityValue(conf.voters, valueOf);',
-  ], MANY_SEEDS),
+  mutation(
+    'joint membership decided by the new half',
+    'core/quorum.ts',
+    [
+      'return Math.min(majorityValue(conf.voters, valueOf), majorityValue(conf.votersOutgoing, valueOf));',
+      'return majorityValue(conf.voters, valueOf);',
+    ],
+    MANY_SEEDS,
+  ),
   mutation('learners vote', 'core/quorum.ts', [
     'const incoming = majorityVote(conf.voters, votes);',
     'const incoming = majorityVote([...conf.voters].slice(0, 1).concat(conf.learners), votes);',
   ]),
   // Log and commit.
-  mutation('commits a former term by counting', 'core/replication.ts', [
-    'if (index <= s.commit || s.log.termAt(index) !== s.term) return;',
-    'if (index <= s.commit) return;',
-  ], MANY_SEEDS),
+  mutation(
+    'commits a former term by counting',
+    'core/replication.ts',
+    ['if (index <= s.commit || s.log.termAt(index) !== s.term) return;', 'if (index <= s.commit) return;'],
+    MANY_SEEDS,
+  ),
   mutation('own entries count before they are on disk', 'core/replication.ts', [
     '(id === s.self ? s.durable :',
     '(id === s.self ? s.log.lastIndex :',
   ]),
   mutation('acknowledges before the entries are on disk', 'core/following.ts', [
-    "function acknowledge(s: RaftState, to: ReplicaId, index: Index): void {\n  sendDurable(",
-    "function acknowledge(s: RaftState, to: ReplicaId, index: Index): void {\n  send(",
+    'function acknowledge(s: RaftState, to: ReplicaId, index: Index): void {\n  sendDurable(',
+    'function acknowledge(s: RaftState, to: ReplicaId, index: Index): void {\n  send(',
   ]),
   mutation('takes entries without comparing the one before', 'core/following.ts', [
     'if (message.prevIndex >= s.commit && known !== message.prevTerm)',
@@ -76,39 +91,60 @@ export const MUTATIONS: readonly Mutation[] = [
     's.log.termAt(entry.index) !== entry.term) {',
     's.log.termAt(entry.index) === undefined) {',
   ]),
-  mutation('believes any commit index', 'core/following.ts', [
-    's.commit = Math.max(s.commit, Math.min(message.commit, s.matched));\n  acknowledge',
-    's.commit = Math.max(s.commit, Math.min(message.commit, s.log.lastIndex));\n  acknowledge',
-  ], MANY_SEEDS),
-  mutation('heartbeat commits what was not compared', 'core/following.ts', [
-    's.commit = Math.max(s.commit, Math.min(message.commit, s.matched));\n  send',
-    's.commit = Math.max(s.commit, Math.min(message.commit, s.log.lastIndex));\n  send',
-  ], MANY_SEEDS),
-  mutation('acknowledges one entry too many', 'core/following.ts', [
-    'acknowledge(s, from, lastNew);',
-    'acknowledge(s, from, s.log.lastIndex);',
-  ], MANY_SEEDS),
-  mutation('old writes count for a log that was cut off', 'core/following.ts', [
-    'for (const write of s.writes) write.durableTo = Math.min(write.durableTo, from - 1);',
-    '',
-  ], MANY_SEEDS),
+  mutation(
+    'believes any commit index',
+    'core/following.ts',
+    [
+      's.commit = Math.max(s.commit, Math.min(message.commit, s.matched));\n  acknowledge',
+      's.commit = Math.max(s.commit, Math.min(message.commit, s.log.lastIndex));\n  acknowledge',
+    ],
+    MANY_SEEDS,
+  ),
+  mutation(
+    'heartbeat commits what was not compared',
+    'core/following.ts',
+    [
+      's.commit = Math.max(s.commit, Math.min(message.commit, s.matched));\n  send',
+      's.commit = Math.max(s.commit, Math.min(message.commit, s.log.lastIndex));\n  send',
+    ],
+    MANY_SEEDS,
+  ),
+  mutation(
+    'acknowledges one entry too many',
+    'core/following.ts',
+    ['acknowledge(s, from, lastNew);', 'acknowledge(s, from, s.log.lastIndex);'],
+    MANY_SEEDS,
+  ),
+  mutation(
+    'old writes count for a log that was cut off',
+    'core/following.ts',
+    ['for (const write of s.writes) write.durableTo = Math.min(write.durableTo, from - 1);', ''],
+    MANY_SEEDS,
+  ),
   mutation('applies before it is committed', 'core/applying.ts', [
     'while (!s.installing && s.applying < Math.min(s.commit, s.durable)) {\n    const entries = s.log.slice(s.applying + 1, Math.min(s.commit, s.durable));',
     'while (!s.installing && s.applying < s.durable) {\n    s.commit = Math.max(s.commit, s.durable);\n    const entries = s.log.slice(s.applying + 1, s.durable);',
   ]),
-  mutation('leader ignores a later term', 'core/raft.ts', [
-    "if (message.type === 'vote-response' && message.pre && message.granted) return true;",
-    "if (message.type === 'vote-response' && message.pre && message.granted) return true;\n  if (s.leading !== null && message.type === 'append-response') return true;",
-  ], MANY_SEEDS),
+  mutation(
+    'leader ignores a later term',
+    'core/raft.ts',
+    [
+      "if (message.type === 'vote-response' && message.pre && message.granted) return true;",
+      "if (message.type === 'vote-response' && message.pre && message.granted) return true;\n  if (s.leading !== null && message.type === 'append-response') return true;",
+    ],
+    MANY_SEEDS,
+  ),
   // Reads.
   mutation('reads without asking a quorum', 'core/reads.ts', [
     'if (read.confirmSeq > confirmed || read.index === -1) break;',
     'if (read.index === -1) break;\n    if (confirmed < 0) break;',
   ]),
-  mutation('reads before the first commit of the term', 'core/reads.ts', [
-    'const index = s.commit >= leading.termStart ? s.commit : -1;',
-    'const index = s.commit;',
-  ], MANY_SEEDS),
+  mutation(
+    'reads before the first commit of the term',
+    'core/reads.ts',
+    ['const index = s.commit >= leading.termStart ? s.commit : -1;', 'const index = s.commit;'],
+    MANY_SEEDS,
+  ),
   mutation('read round reused', 'core/reads.ts', [
     'leading.reads.push({ seq, from, index, confirmSeq: s.readSeq + 1 });',
     'leading.reads.push({ seq, from, index, confirmSeq: s.readSeq });',
@@ -119,28 +155,39 @@ export const MUTATIONS: readonly Mutation[] = [
   ]),
   // Membership.
   mutation('snapshot without its membership', 'core/snapshotting.ts', ['  s.conf = meta.conf;\n', '']),
-  mutation('snapshot with the newest membership', 'driver/confs.ts', [
-    'if ((this.#known[i]?.index ?? Infinity) <= index) found = i;',
-    'found = i;',
-  ], MANY_SEEDS),
-  mutation('second change before the first is in force', 'core/membership.ts', [
-    "  if (leading.pendingConfIndex > s.applying) return 'conf-pending';\n  if (isJoint(s.conf) && change.steps.length > 0) return 'conf-pending';",
-    "  if (isJoint(s.conf) && change.steps.length > 0) return 'conf-pending';",
-  ], MANY_SEEDS),
+  mutation(
+    'snapshot with the newest membership',
+    'driver/confs.ts',
+    ['if ((this.#known[i]?.index ?? Infinity) <= index) found = i;', 'found = i;'],
+    MANY_SEEDS,
+  ),
+  mutation(
+    'second change before the first is in force',
+    'core/membership.ts',
+    [
+      "  if (leading.pendingConfIndex > s.applying) return 'conf-pending';\n  if (isJoint(s.conf) && change.steps.length > 0) return 'conf-pending';",
+      "  if (isJoint(s.conf) && change.steps.length > 0) return 'conf-pending';",
+    ],
+    MANY_SEEDS,
+  ),
   mutation('any change in one step', 'core/conf-change.ts', [
     'if (voterDistance(conf.voters, simple.voters) <= 1) return simple;',
     'if (voterDistance(conf.voters, simple.voters) <= 3) return simple;',
   ]),
-  mutation('campaigns with a change not in force', 'core/election.ts', [
-    ' && !hasConfBetween(s, s.applying, s.commit)',
-    '',
-  ], 400),
+  mutation(
+    'campaigns with a change not in force',
+    'core/election.ts',
+    [' && !hasConfBetween(s, s.applying, s.commit)', ''],
+    400,
+  ),
   // Disk.
   mutation('batches are not synced', 'storage/write-lane.ts', ['{ sync: true }', '{ sync: false }']),
-  mutation('truncation is not written', 'driver/persister.ts', [
-    'truncateFrom = truncateFrom === null ? effect.truncateFrom : Math.min(truncateFrom, effect.truncateFrom);',
-    '',
-  ], MANY_SEEDS),
+  mutation(
+    'truncation is not written',
+    'driver/persister.ts',
+    ['truncateFrom = truncateFrom === null ? effect.truncateFrom : Math.min(truncateFrom, effect.truncateFrom);', ''],
+    MANY_SEEDS,
+  ),
   mutation('hard state of the first of several writes', 'driver/persister.ts', [
     'effects.findLast((effect) => effect.barrier !== true)',
     'effects.find((effect) => effect.barrier !== true)',
@@ -149,21 +196,36 @@ export const MUTATIONS: readonly Mutation[] = [
     'storage.persist(batch).then(',
     'this.#options.onDurable(effects.splice(0));\n    storage.persist(batch).then(',
   ]),
-  mutation('disk errors are ignored', 'storage/write-lane.ts', ['        job.reject(this.#failed);\n        this.#next();', '        this.#failed = null;\n        job.resolve();\n        this.#next();']),
-  mutation('damaged entries are taken', 'storage/records.ts', [
-    "if (crc32(value.subarray(at, reader.at)) !== crc) throw new FormatError('checksum of an entry differs');",
-    '',
-  ], MANY_SEEDS),
-  mutation('old copies are not noticed', 'storage/recover.ts', ['witness.batch > hardRecord.batch', 'witness.batch < 0'], MANY_SEEDS),
-  mutation('snapshot flips before its chunks', 'storage/snapshot-store.ts', ['    await writer.flush();\n    const saved', '    const saved']),
+  mutation('disk errors are ignored', 'storage/write-lane.ts', [
+    '        job.reject(this.#failed);\n        this.#next();',
+    '        this.#failed = null;\n        job.resolve();\n        this.#next();',
+  ]),
+  mutation(
+    'damaged entries are taken',
+    'storage/records.ts',
+    ["if (crc32(value.subarray(at, reader.at)) !== crc) throw new FormatError('checksum of an entry differs');", ''],
+    MANY_SEEDS,
+  ),
+  mutation(
+    'old copies are not noticed',
+    'storage/recover.ts',
+    ['witness.batch > hardRecord.batch', 'witness.batch < 0'],
+    MANY_SEEDS,
+  ),
+  mutation('snapshot flips before its chunks', 'storage/snapshot-store.ts', [
+    '    await writer.flush();\n    const saved',
+    '    const saved',
+  ]),
   // Proposals.
   mutation('retries what may have been done', 'driver/proposals.ts', [
     "if (pending.state === 'sent' && pending.term < entry.term) this.#rest(pending, nowMs);",
     "if (pending.state === 'sent' && pending.term <= entry.term + 1) this.#rest(pending, nowMs);",
   ]),
   mutation('stamps with fractions', 'core/replication.ts', ['Math.floor(s.wallMs +', '(s.wallMs +']),
-  mutation('failed writes are vouched for', 'storage/level-storage.ts', [
-    'batch: this.#durableBatch });',
-    'batch: this.#batch });',
-  ], MANY_SEEDS),
+  mutation(
+    'failed writes are vouched for',
+    'storage/level-storage.ts',
+    ['batch: this.#durableBatch });', 'batch: this.#batch });'],
+    MANY_SEEDS,
+  ),
 ];

@@ -27,6 +27,7 @@ export const EVENT_KINDS = [
   'request refused',
   'retry answered from the session',
   'history checked',
+  'control plane command',
 ] as const;
 
 export type EventKind = (typeof EVENT_KINDS)[number];

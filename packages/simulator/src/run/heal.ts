@@ -2,7 +2,6 @@
  * The liveness phase: no more faults, everybody up, what is lost replaced. Within a time the cluster must elect, serve a
  * write and a read through every member, and be of one mind.
  */
-import { EMPTY_CONF } from '@flotilla/raft';
 import type { ConfStep } from '@flotilla/raft';
 import type { Cluster } from '../cluster/cluster.ts';
 import { encodeLedger } from '../cluster/ledger.ts';
@@ -121,6 +120,10 @@ async function serve(cluster: Cluster): Promise<void> {
   }
   if (world.stopped !== null) return;
   violations.demand(settled(), 'liveness', () => 'members stop at different indexes');
-  const digests = new Set(all.map(({ process }) => process?.ledger.digest() ?? EMPTY_CONF));
+  const digests = new Set(all.map(({ process }) => process?.machine.digest() ?? 'none'));
   violations.demand(digests.size === 1, 'state machine safety', () => `digests at the end: ${[...digests].join(' ')}`);
+  for (const { process } of all) {
+    const faults = process?.machine.faults() ?? [];
+    violations.demand(faults.length === 0, 'control plane state', () => faults.join('; '));
+  }
 }

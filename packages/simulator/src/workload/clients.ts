@@ -7,6 +7,8 @@ import type { SimRandom } from '../engine/random.ts';
 import type { Trace } from '../engine/trace.ts';
 import type { World } from '../engine/world.ts';
 import { encodeLedger } from '../cluster/ledger.ts';
+import { encodeControl } from '../cluster/twin-machine.ts';
+import { drawControlCommand } from './control.ts';
 import type { LedgerCommand, LedgerResult } from '../cluster/ledger.ts';
 import type { SimNode } from '../cluster/sim-node.ts';
 import type { WorkloadPlan } from '../faults/plan.ts';
@@ -72,10 +74,31 @@ export class Clients {
       const own = new Client(client, client % 3 !== 0);
       this.#options.world.after(this.#options.random.between(0, 100), () => this.#next(own));
     }
+    const { controlEveryMs } = this.#options.plan;
+    if (controlEveryMs !== null) this.#control(controlEveryMs);
   }
 
   stop(): void {
     this.#stopped = true;
+  }
+
+  /** A command for the control plane through any node; what becomes of it is seen in the digests. */
+  #control(everyMs: number): void {
+    if (this.#stopped) return;
+    const { world, random, nodes, count, onBug } = this.#options;
+    const { process, raft } = random.pick(nodes());
+    if (process !== null && raft !== null) {
+      const command = encodeControl(drawControlCommand(random, world.nowMs));
+      process.loop.io(() => {
+        raft.propose(command, { timeoutMs: 1000 }).then(
+          () => count('control plane command'),
+          (error: unknown) => {
+            if (!(error instanceof RaftError)) onBug(error);
+          },
+        );
+      });
+    }
+    world.after(random.exponential(everyMs), () => this.#control(everyMs));
   }
 
   /** Operations that have not ended. */
