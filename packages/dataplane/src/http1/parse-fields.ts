@@ -5,7 +5,7 @@
  * depends on bytes and their positions only, never on how they were split, so any split gives the same message.
  */
 import { FIELDS_MAX_COUNT, HEAD_MAX_BYTES } from '../limits.ts';
-import { BYTE_CLASS, COLON, CR, DEL, HTAB, LF, SP, TOKEN } from './bytes.ts';
+import { BYTE_CLASS, COLON, CR, HTAB, LF, SP, TOKEN, VALUE } from './bytes.ts';
 import { FAULT } from './faults.ts';
 import type { Fault } from './faults.ts';
 import type { MessageHead } from './head.ts';
@@ -69,9 +69,9 @@ function parseLine(head: MessageHead, start: number, end: number, lenientColon: 
   const colon = at++;
   while (at < end && isBlank(raw.charCodeAt(at))) at++;
   const valueStart = at;
-  let stop = 0;
-  while (at < end && isInValue((stop = raw.charCodeAt(at)))) at++;
+  while (at < end && ((BYTE_CLASS[raw.charCodeAt(at)] as number) & VALUE) !== 0) at++;
   if (at >= end) return needMore(head, start);
+  const stop = raw.charCodeAt(at);
   if (stop !== CR) return fail(head, stop === LF ? FAULT.bareLf : FAULT.badHeaderValue);
   if (at + 1 >= end) return needMore(head, start);
   if (raw.charCodeAt(at + 1) !== LF) return fail(head, FAULT.bareCr);
@@ -89,11 +89,6 @@ function parseLine(head: MessageHead, start: number, end: number, lenientColon: 
   head.canonical[index] = plain ? 1 : 0;
   head.position = at + 2;
   return DONE;
-}
-
-/** As `VALUE` of the table of bytes says, by comparing: most bytes of a head are seen here. */
-function isInValue(code: number): boolean {
-  return (code >= SP && code !== DEL) || code === HTAB;
 }
 
 function isBlank(code: number): boolean {
