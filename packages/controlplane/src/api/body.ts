@@ -37,7 +37,7 @@ export function addBodyParsers(app: FastifyInstance): void {
 }
 
 function parseYaml(text: string): unknown {
-  const document = parseDocument(text, { uniqueKeys: true, prettyErrors: true });
+  const document = parseDocument(text, { uniqueKeys: true, prettyErrors: true, logLevel: 'error' });
   const [fault] = document.errors;
   if (fault !== undefined) throw new FlotillaError('BAD_REQUEST', `the YAML cannot be read: ${fault.message}`);
   let value: unknown;

@@ -2,16 +2,24 @@
  * The HTTP server of the API: framing, limits, validation, authentication, errors, OpenAPI. What it answers is in
  * `routes/`. It listens before the cluster exists, so that /live, /ready and /v1/status answer from the first moment.
  */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
-import { FlotillaError } from '@flotilla/shared';
+import { type ErrorCode, FlotillaError } from '@flotilla/shared';
 import { Ajv, type AnySchema } from 'ajv';
 import { fastify, type FastifyInstance, type FastifyRequest, type RouteOptions } from 'fastify';
-import { apiConnectionTimeoutMs, apiKeepAliveMs, bodyLimitBytes, urlParameterMaxBytes } from '../limits.ts';
+import {
+  apiConnectionsMax,
+  apiConnectionTimeoutMs,
+  apiKeepAliveMs,
+  bodyLimitBytes,
+  urlParameterMaxBytes,
+} from '../limits.ts';
 import type { ApiRole, TlsFiles } from '../ports.ts';
 import type { Authenticator, Caller } from './auth.ts';
 import { addBodyParsers } from './body.ts';
-import { sendError, toFlotillaError } from './errors.ts';
+import { errorBody, sendError, toFlotillaError } from './errors.ts';
 import { JUDGED_LATER } from './exchange.ts';
 
 declare module 'fastify' {
@@ -31,6 +39,8 @@ export interface ServerOptions {
   readonly onInternalError: (error: unknown, request: { readonly method: string; readonly url: string }) => void;
 }
 
+const JSON_TYPE = 'application/json; charset=utf-8';
+
 export type Routes = (app: FastifyInstance) => void;
 
 export async function createServer(options: ServerOptions, routes: Routes): Promise<FastifyInstance> {
@@ -42,11 +52,14 @@ export async function createServer(options: ServerOptions, routes: Routes): Prom
     requestTimeout: apiConnectionTimeoutMs,
     forceCloseConnections: true,
     routerOptions: { maxParamLength: urlParameterMaxBytes, ignoreTrailingSlash: true },
+    clientErrorHandler: (error, socket) => refuseJunk(error, socket),
     frameworkErrors: (error, _request, reply) => sendError(reply, toFlotillaError(error)),
     ...(options.tls === null
       ? {}
       : { https: { cert: options.tls.certPem, key: options.tls.keyPem, minVersion: 'TLSv1.2' as const } }),
   }) as unknown as FastifyInstance;
+  app.server.maxConnections = apiConnectionsMax;
+  app.server.on('checkExpectation', refuseExpectation);
   addBodyParsers(app);
   addValidation(app);
   addAuthentication(app, options.authenticator);
@@ -120,6 +133,27 @@ async function addOpenApi(app: FastifyInstance, version: string): Promise<void> 
   await app.register(swaggerUi, { routePrefix: '/docs', staticCSP: true });
   app.get('/openapi.json', { schema: { hide: true } }, () => app.swagger());
 }
+
+/** Node would answer with an empty 417. */
+function refuseExpectation(_request: IncomingMessage, response: ServerResponse): void {
+  const error = new FlotillaError('BAD_REQUEST', 'of all expectations only 100-continue is met here');
+  response.writeHead(error.status, { 'content-type': JSON_TYPE, connection: 'close' });
+  response.end(JSON.stringify(errorBody(error)));
+}
+
+/** What is no HTTP gets an answer in the same form as everything else, and the end of its connection. */
+function refuseJunk(error: NodeJS.ErrnoException, socket: Socket): void {
+  // Where something was answered already, a second answer would be taken for that of the next request.
+  if (error.code === 'ECONNRESET' || !socket.writable || socket.bytesWritten > 0) return void socket.destroy();
+  const [code, line] = JUNK[error.code ?? ''] ?? (['BAD_REQUEST', '400 Bad Request'] as const);
+  const text = JSON.stringify(errorBody(new FlotillaError(code, 'this is not a request that can be read')));
+  const head = `HTTP/1.1 ${line}\r\ncontent-type: ${JSON_TYPE}\r\nconnection: close`;
+  socket.end(`${head}\r\ncontent-length: ${Buffer.byteLength(text)}\r\n\r\n${text}`);
+}
+
+const JUNK: Readonly<Record<string, readonly [ErrorCode, string]>> = {
+  HPE_HEADER_OVERFLOW: ['TOO_LARGE', '413 Payload Too Large'],
+};
 
 /** What an operation says of tokens; `x-role` is the least role that it takes. */
 function access(role: ApiRole | undefined): object {

@@ -157,7 +157,8 @@ class Walk {
             values.filter((one) => typeof one === 'string'),
           )
         : null;
-    const asText = values.find((one) => typeof one !== typeof value && String(one) === String(value as string));
+    // Objects are not asked for their text: their own `toString` may be anything.
+    const asText = values.find((one) => typeof one !== typeof value && isPlain(value) && String(one) === String(value));
     const hint =
       asText !== undefined
         ? `; write it as ${JSON.stringify(asText)}`
@@ -289,6 +290,10 @@ class Walk {
   #fault(path: string, message: string): void {
     this.#faults.add(path, message);
   }
+}
+
+function isPlain(value: unknown): value is string | number | boolean {
+  return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean';
 }
 
 /** The plainest value of a type: it stands in for one that is missing or wrong. */
