@@ -88,7 +88,7 @@ describe.skipIf(command === null)('a cluster of containers', () => {
       const { body } = await cluster.nodes[0]!.call('GET', '/v1/health');
       return body.items.find((item: { backend: string }) => item.backend === 'b3').verdict as string;
     };
-    await traffic.killBackend(() => cluster.compose('kill', 'b3'));
+    await cluster.compose('kill', 'b3');
     await waitFor('the verdict down', async () => (await verdict()) === 'down', { timeoutMs: 40_000, everyMs: 100 });
     await cluster.compose('start', 'b3');
     await waitFor('the verdict up', async () => (await verdict()) === 'up', { timeoutMs: 40_000, everyMs: 100 });

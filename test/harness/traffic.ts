@@ -1,6 +1,7 @@
 /**
  * Traffic of which every request is accounted for: on kept and on fresh connections, with and without bodies, each answer
- * compared with what was sent. A request that fails is the product's fault unless its node was down while it ran.
+ * compared with what was sent. A request that fails is the product's fault unless its node was down while it ran. Every
+ * POST carries an Idempotency-Key: without one no proxy may send it again when the backend that had received it dies.
  */
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { Agent, request as requestHttp } from 'node:http';
@@ -10,8 +11,6 @@ import { setTimeout as sleep } from 'node:timers/promises';
 const BODY_MAX_BYTES = 65_536;
 const ANSWER_WITHIN_MS = 10_000;
 const FAULTS_KEPT = 20;
-/** A dead backend's connections are reset at once; a busy proxy thread may send on one before it has read that. */
-const RESET_SEEN_WITHIN_MS = 50;
 
 export interface TrafficTarget {
   readonly id: string;
@@ -28,14 +27,12 @@ export interface TrafficReport {
   readonly wrong: number;
   /** Broken off because the node was killed. */
   readonly excused: number;
-  /** POST that a killed backend had received: no proxy may send it again, so the honest answer is an error. */
-  readonly lostWithBackend: number;
   readonly faults: readonly string[];
   readonly okByTarget: Readonly<Record<string, number>>;
   readonly okByBackend: Readonly<Record<string, number>>;
 }
 
-type Outcome = 'ok' | 'failed' | 'wrong' | 'excused' | 'lostWithBackend';
+type Outcome = 'ok' | 'failed' | 'wrong' | 'excused';
 
 interface Answer {
   readonly status: number;
@@ -52,7 +49,7 @@ export interface TrafficOptions {
 
 export class Traffic {
   readonly #options: TrafficOptions;
-  readonly #counts: Record<Outcome, number> = { ok: 0, failed: 0, wrong: 0, excused: 0, lostWithBackend: 0 };
+  readonly #counts: Record<Outcome, number> = { ok: 0, failed: 0, wrong: 0, excused: 0 };
   readonly #faults: string[] = [];
   readonly #okByTarget: Record<string, number> = {};
   readonly #okByBackend: Record<string, number> = {};
@@ -60,8 +57,6 @@ export class Traffic {
   readonly #down = new Set<string>();
   readonly #withdrawn = new Set<string>();
   readonly #downCount = new Map<string, number>();
-  /** Every backend kill so far: from the signal to when the last answer may have noticed. */
-  readonly #backendKills: { fromMs: number; toMs: number }[] = [];
   #running = true;
   #workers: Promise<void>[] = [];
 
@@ -101,14 +96,6 @@ export class Traffic {
     this.#withdrawn.delete(id);
   }
 
-  /** Kills a backend: what it had received and cannot be sent again is counted apart. */
-  async killBackend(kill: () => Promise<unknown>): Promise<void> {
-    const span = { fromMs: performance.now(), toMs: Infinity };
-    this.#backendKills.push(span);
-    await kill();
-    span.toMs = performance.now() + RESET_SEEN_WITHIN_MS;
-  }
-
   get okCount(): number {
     return this.#counts.ok;
   }
@@ -140,7 +127,6 @@ export class Traffic {
   }
 
   async #once(target: TrafficTarget, method: 'GET' | 'POST', agent: Agent | undefined): Promise<void> {
-    const startedMs = performance.now();
     const downBefore = this.#downCount.get(target.id) ?? 0;
     const path = `/t/${randomUUID()}`;
     const body = method === 'POST' ? randomBytes(1 + Math.floor(Math.random() ** 4 * BODY_MAX_BYTES)) : null;
@@ -150,7 +136,6 @@ export class Traffic {
       const answer = await send(target, { method, path, body, agent });
       fault = this.#judge(answer, { method, path, body }, target);
       outcome = fault === '' ? 'ok' : answer.status === 200 ? 'wrong' : 'failed';
-      if (outcome === 'failed' && method === 'POST' && this.#wasBackendKilled(startedMs)) outcome = 'lostWithBackend';
     } catch (error) {
       fault = (error as Error).message;
       outcome = 'failed';
@@ -160,11 +145,6 @@ export class Traffic {
     this.#counts[outcome] += 1;
     if (outcome === 'failed' || outcome === 'wrong')
       this.#note(outcome, `${target.id} ${method} ${agent ? 'kept' : 'fresh'}: ${fault}`);
-  }
-
-  #wasBackendKilled(startedMs: number): boolean {
-    const nowMs = performance.now();
-    return this.#backendKills.some(({ fromMs, toMs }) => startedMs <= toMs && nowMs >= fromMs);
   }
 
   #note(outcome: Outcome, fault: string): void {
@@ -207,7 +187,13 @@ function send(
       method,
       path,
       agent: agent ?? false,
-      headers: body === null ? {} : isChunked ? { 'transfer-encoding': 'chunked' } : { 'content-length': body.length },
+      headers:
+        body === null
+          ? {}
+          : {
+              'idempotency-key': randomUUID(),
+              ...(isChunked ? { 'transfer-encoding': 'chunked' } : { 'content-length': body.length }),
+            },
     });
     const limit = setTimeout(() => outgoing.destroy(new Error('no answer in time')), ANSWER_WITHIN_MS);
     const fail = (error: Error): void => {

@@ -73,7 +73,7 @@ it('goes on while a backend is killed and comes back', async () => {
     const { body } = await cluster.nodes[0]!.call('GET', '/v1/health');
     return body.items.find((item: { backend: string }) => item.backend === backend!.id).verdict as string;
   };
-  await traffic.killBackend(() => backend!.process.end('SIGKILL'));
+  await backend!.process.end('SIGKILL');
   await waitFor('the verdict down', async () => (await verdict()) === 'down', { timeoutMs: 15_000 });
   await backend!.start();
   await waitFor('the verdict up', async () => (await verdict()) === 'up', { timeoutMs: 15_000 });
