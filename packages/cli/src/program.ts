@@ -8,6 +8,7 @@ import { registerCerts } from './commands/certs.ts';
 import { registerCompletion } from './commands/completion.ts';
 import { registerCluster } from './commands/cluster.ts';
 import { registerConfig } from './commands/config.ts';
+import { registerDevelop } from './commands/develop.ts';
 import { registerDemo } from './commands/demo.ts';
 import { registerMembers } from './commands/members.ts';
 import { registerNode } from './commands/node.ts';
@@ -15,6 +16,7 @@ import { registerOperate } from './commands/operate.ts';
 import { registerRecover } from './commands/recover.ts';
 import { registerRestore } from './commands/restore.ts';
 import { registerRollingRestart } from './commands/rolling-restart.ts';
+import { registerTop } from './commands/top.ts';
 
 export function buildProgram(): Command {
   const program = new Command('flotilla')
@@ -47,6 +49,8 @@ Environment: FLOTILLA_SERVER, FLOTILLA_TOKEN, FLOTILLA_CA; those of a node are i
   registerRecover(program);
   registerRestore(program);
   registerRollingRestart(program);
+  registerTop(program);
+  registerDevelop(program);
   registerCompletion(program);
   for (const command of [program, ...program.commands]) command.exitOverride();
   return program;

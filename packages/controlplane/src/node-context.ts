@@ -259,8 +259,8 @@ export class NodeContext implements ApiContext {
     });
   }
 
-  restart(): void {
-    this.#options.links.onRestart?.();
+  end(how: 'restart' | 'stop'): void {
+    this.#options.links.onEnd?.(how);
   }
 
   #replicaOf(host: ClusterHost, id: string): string {

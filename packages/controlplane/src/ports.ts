@@ -86,8 +86,8 @@ export interface ControlLinks {
   /** The data plane's own choice, as a pure function of the snapshot; null where there is no such listener. */
   readonly explain?: (snapshot: RoutingSnapshot, request: ExplainRequest) => object | null;
   readonly pages?: readonly StaticPage[];
-  /** End all threads of this node and start them again, in the same process. */
-  readonly onRestart?: () => void;
+  /** End all threads of this node; start them again in the same process, or end it, too. */
+  readonly onEnd?: (how: 'restart' | 'stop') => void;
   /** The process must end with this exit code. Called at most once; `close` is still to be called. */
   readonly onFatal?: (exitCode: number, message: string) => void;
 }

@@ -38,6 +38,7 @@ function superviseUntilStopped(settings: NodeSettings, reload?: () => ResolvedSe
         if (settings.pidFile !== null) keepPid(settings.pidFile);
         log.info({ apiUrl }, 'node started');
       },
+      onStop: () => onSignal('asked through the API'),
       onFatal(exitCode, message) {
         if (stopping) return;
         log.fatal({ exitCode }, message);

@@ -74,6 +74,21 @@ export class ApiClient {
     return (await this.call<T>({ path })).body;
   }
 
+  /** One round over the servers, no patience: for what is asked again soon anyway. */
+  async once<T>(path: string): Promise<T> {
+    const outcome = await this.#round({ path });
+    if ('failure' in outcome) throw outcome.failure;
+    return toAnswer<T>(outcome.answer, outcome.server).body;
+  }
+
+  /** An answer that is not JSON. */
+  async text(path: string): Promise<string> {
+    const outcome = await this.#round({ path });
+    if ('failure' in outcome) throw outcome.failure;
+    if (outcome.answer.status !== 200) throw new ApiError(outcome.answer.status, outcome.answer.text);
+    return outcome.answer.text;
+  }
+
   /** Throws {@link ApiError} for any answer that is not 2xx, {@link UnreachableError} where there is none. */
   async call<T>(call: ApiCall): Promise<ApiAnswer<T>> {
     const deadlineMs = performance.now() + (this.#options.retryForMs ?? RETRY_FOR_DEFAULT_MS);

@@ -23,10 +23,12 @@ export function registerOperate(program: Command): void {
 function drainCommand(): Command {
   return apiCommand('drain', 'Take a node or a backend out of service without losing a request')
     .argument('<target>', 'a node (n1), or a backend (api/b1)')
+    .option('--propagation <ms>', 'node: wait until whatever distributes traffic has noticed', wholeNumber)
     .option('--deadline <ms>', 'node: close what is left after this long', wholeNumber)
     .option('--reason <text>', 'node: shown to others')
     .option('--force', 'node: even where no ready node or no quorum would be left')
     .option('--wait', 'node: show the progress and end when it is drained')
+    .option('--then-stop', 'node: show the progress, then stop its process')
     .action(async (target: string, options: DrainOptions, command: Command) => {
       const { client } = apiContext(command);
       if (target.includes('/')) {
@@ -36,14 +38,18 @@ function drainCommand(): Command {
       }
       const path = `/v1/members/${encodeURIComponent(target)}/drain`;
       const body = {
+        ...(options.propagation !== undefined && { propagationMs: options.propagation }),
         ...(options.deadline !== undefined && { deadlineMs: options.deadline }),
         ...(options.reason !== undefined && { reason: options.reason }),
       };
       await client.call({ method: 'PUT', path: options.force ? `${path}?force=true` : path, body });
       show(`${target} drains; undo: ./flotilla undrain ${target}`);
-      if (options.wait) await followDrain(client, path);
+      if (options.wait || options.thenStop) await followDrain(client, path);
+      if (options.thenStop !== true) return;
+      await client.call({ method: 'POST', path: `/v1/members/${encodeURIComponent(target)}/stop` });
+      show(`${target} stops; it stays a member and stays drained until: ./flotilla undrain ${target}`);
     })
-    .addHelpText('after', examples('drain n2 --wait --reason "kernel update"', 'drain api/b1'));
+    .addHelpText('after', examples('drain n2 --wait --reason "kernel update"', 'drain n2 --then-stop', 'drain api/b1'));
 }
 
 /** Prints each phase and what is left of the connections, until the node is drained. */
@@ -61,6 +67,8 @@ async function followDrain(client: ApiClient, path: string): Promise<void> {
 
 interface DrainOptions {
   readonly wait?: boolean;
+  readonly thenStop?: boolean;
+  readonly propagation?: number;
   readonly deadline?: number;
   readonly reason?: string;
   readonly force?: boolean;

@@ -36,8 +36,8 @@ export interface ApiContext {
   transferLeadership(to: string | null, authorization: string | null): Promise<string>;
   /** Asks another member's API on behalf of the caller. */
   askMember(id: string, call: MemberCall): Promise<unknown>;
-  /** Ends all threads of this node and starts them again. */
-  restart(): void;
+  /** Ends all threads of this node; starts them again, or ends the process. */
+  end(how: 'restart' | 'stop'): void;
   /** Same answer on every node at the same revision. Throws NOT_FOUND for a listener that does not exist. */
   explain(request: ExplainRequest): object;
   /** What private keys are encrypted with before they are proposed. */

@@ -19,6 +19,8 @@ const PROXY_ENTRY = new URL('../threads/proxy-thread.ts', import.meta.url);
 export interface SupervisorEvents {
   /** The control thread answers; called again after each of its restarts. */
   readonly onStarted: (apiUrl: string) => void;
+  /** Somebody asked through the API that the node stop. */
+  readonly onStop: () => void;
   /** The node cannot go on: stop it and end the process with this code. */
   readonly onFatal: (exitCode: number, message: string) => void;
 }
@@ -145,6 +147,8 @@ export class Supervisor {
         return this.#events.onFatal(message.exitCode, message.message);
       case 'stopped':
         return undefined;
+      case 'stop':
+        return this.#events.onStop();
       case 'restart':
         return void this.restart(this.#settings.drainMs);
     }

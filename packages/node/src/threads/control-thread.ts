@@ -20,13 +20,13 @@ const supervisor = parentPort;
 const { settings, memory, proxyPorts } = workerData as ControlThreadData;
 const log = createLogger({ level: settings.logLevel, nodeId: settings.nodeId, thread: 'control' });
 const tell = (message: ControlToSupervisor): void => supervisor.postMessage(message);
-const onRestart = (): void => tell({ type: 'restart' });
+const onEnd = (how: 'restart' | 'stop'): void => tell({ type: how });
 const onFatal = (exitCode: number, message: string): void => tell({ type: 'fatal', exitCode, message });
 
 try {
   const control = await startControl(
     toControlSettings(settings),
-    { memory, proxyPorts, onFatal, onRestart, explain, pages: dashboardFiles() },
+    { memory, proxyPorts, onFatal, onEnd, explain, pages: dashboardFiles() },
     log,
   );
   // Listening starts here, so that what was sent meanwhile has waited in the port.

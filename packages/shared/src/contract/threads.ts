@@ -12,8 +12,8 @@ export const BACKEND_SLOTS_MAX = 65_536;
 
 /** A proposed pin: hash of the pool's name, four words of the key, slot of the backend (perhaps with {@link PIN_NEEDED}). */
 export const PIN_PROPOSAL_WORDS = 6;
-/** Added to the slot where the session would be lost without its pin: others would now choose another backend for it. */
-export const PIN_NEEDED = BACKEND_SLOTS_MAX;
+/** Added to the slot where the session would be lost without its pin: others would now choose another backend for it. Beyond every slot. */
+export const PIN_NEEDED = 0x1_0000;
 
 /** Shared between all threads of a node; allocated once by the supervisor. */
 export interface SharedMemory {
@@ -132,7 +132,7 @@ export type SupervisorToControl =
 export type ControlToSupervisor =
   | { readonly type: 'started'; readonly apiUrl: string }
   | { readonly type: 'stopped' }
-  /** End all threads and start them again, in the same process. */
-  | { readonly type: 'restart' }
+  /** End all threads; start them again in the same process, or end it, too. */
+  | { readonly type: 'restart' | 'stop' }
   /** End the process with this exit code: the disk cannot be trusted (74), the settings are wrong (78) … */
   | { readonly type: 'fatal'; readonly exitCode: number; readonly message: string };

@@ -24,22 +24,26 @@ export function restartRoutes(app: FastifyInstance, context: ApiContext): void {
       return context.askMember(id, { method: 'GET', path: '/v1/status', ...asCaller(request) });
     },
   );
+  for (const verb of ['restart', 'stop'] as const) endRoute(app, context, verb);
+}
+
+const SUMMARIES = {
+  restart: 'Restarts a drained node in place: all of its threads, not the process',
+  stop: 'Stops the process of a drained node: exit code 0',
+} as const;
+
+function endRoute(app: FastifyInstance, context: ApiContext, verb: keyof typeof SUMMARIES): void {
   app.post(
-    '/v1/members/:id/restart',
+    `/v1/members/:id/${verb}`,
     {
       config: { role: 'operator' },
-      schema: {
-        tags,
-        summary: 'Restarts a drained node in place: all of its threads, not the process',
-        params: IdParameters,
-        querystring: ForceQuery,
-      },
+      schema: { tags, summary: SUMMARIES[verb], params: IdParameters, querystring: ForceQuery },
     },
     async (request, reply) => {
       const { id } = request.params as { id: string };
       const force = (request.query as { force?: boolean }).force === true;
       if (id !== context.nodeId) {
-        const path = `/v1/members/${id}/restart${force ? '?force=true' : ''}`;
+        const path = `/v1/members/${id}/${verb}${force ? '?force=true' : ''}`;
         return context.askMember(id, { method: 'POST', path, ...asCaller(request) });
       }
       const phase = context.host().state.drains.get(id)?.phase;
@@ -49,8 +53,8 @@ export function restartRoutes(app: FastifyInstance, context: ApiContext): void {
         });
       const { startedAt } = context.status().node;
       // The answer leaves before the threads end.
-      reply.raw.once('close', () => context.restart());
-      return { id, restarting: true, startedAt };
+      reply.raw.once('close', () => context.end(verb));
+      return { id, accepted: true, startedAt };
     },
   );
 }
