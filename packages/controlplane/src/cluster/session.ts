@@ -187,8 +187,9 @@ export class Session {
 
   #openFeed(): void {
     if (!this.feed.opened && this.host.state.meta.index >= this.#recoveredCommit) {
+      // First, so that no request of a known session finds an empty table.
+      this.#options.publisher.setPins(this.host.state.pins.memory);
       this.feed.open();
-      this.#followPins();
       this.#followOwnDrain();
       this.duties.run();
     }

@@ -2,7 +2,6 @@
 import { once } from 'node:events';
 import { Agent } from 'node:http';
 import { connect } from 'node:net';
-import { encodeKey, newPinKey, PIN_PROPOSAL_WORDS, PinWriter } from '@flotilla/shared';
 import { freePorts, waitFor } from '@flotilla/shared/testing';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { RoutingSnapshot } from '@flotilla/shared';
@@ -199,34 +198,4 @@ test('age ends a connection with an answer, not with a reset', async () => {
   cleanups.push(() => agent.destroy());
   await waitFor('a last answer', async () => (await httpGet(port, { agent })).headers.connection === 'close');
   expect(await traffic.stop()).toMatchObject({ wrong: [] });
-});
-
-test('sessions follow the pin table of the node on every thread, and unknown ones are proposed alike', async () => {
-  const threads = proxy(2);
-  const [port = 0] = await freePorts(1);
-  const snapshot = webSnapshot(1, port, [await backend('one'), await backend('two'), await backend('three')]);
-  const affinity = { type: 'header', name: 'x-user', ttlMs: 3_600_000, strict: false } as const;
-  await threads.follow({ ...snapshot, pools: snapshot.pools.map((pool) => ({ ...pool, affinity })) });
-  const bodies = async (user: string): Promise<Set<string>> => {
-    const answers = Array.from({ length: 24 }, () => httpGet(port, { headers: { 'x-user': user } }));
-    return new Set((await Promise.all(answers)).map(({ body }) => body));
-  };
-  const first = await bodies('ada');
-  expect(first.size).toBe(1);
-  const proposals = () => threads.threads.flatMap((thread) => thread.of('pin-proposals'));
-  await waitFor('a proposal', () => proposals().length > 0);
-  const slots = proposals().flatMap(({ words }) => [...words].filter((_, at) => at % PIN_PROPOSAL_WORDS === 5));
-  expect([...new Set(slots)].map((slot) => ['one', 'two', 'three'][slot])).toEqual([...first]);
-
-  const writer = new PinWriter(100);
-  const key = newPinKey();
-  encodeKey('app1', 'ada', key);
-  const other = [0, 1, 2].find((slot) => slot !== slots[0]) ?? 0;
-  const expiresS = Math.floor(snapshot.logTimeMs / 1_000) + 3_600;
-  writer.set(key, { backend: other, expiresS, revision: 1 });
-  for (const thread of threads.threads) thread.send({ type: 'pins', memory: writer.memory });
-  await waitFor('the pin to be followed', async () => (await bodies('ada')).has(['one', 'two', 'three'][other] ?? ''));
-  expect([...(await bodies('ada'))]).toEqual([['one', 'two', 'three'][other]]);
-  for (const thread of threads.threads) thread.loseControl();
-  expect([...(await bodies('ada'))]).toEqual([['one', 'two', 'three'][other]]);
 });
