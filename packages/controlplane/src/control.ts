@@ -10,7 +10,7 @@ import { errorText, EXIT, PIN_PROPOSAL_WORDS, type RoutingSnapshot } from '@flot
 import type { Logger } from '@flotilla/shared/runtime';
 import type { FastifyInstance } from 'fastify';
 import { Authenticator } from './api/auth.ts';
-import { createServer } from './api/server.ts';
+import { createServer, type Noted } from './api/server.ts';
 import { routes } from './api/routes/index.ts';
 import { WatchHub } from './api/watch-hub.ts';
 import { Boot } from './cluster/boot.ts';
@@ -100,9 +100,10 @@ class Control implements ControlHandle {
     for (const { threadId, port } of this.#links.proxyPorts) this.addProxyPort(threadId, port);
     const { apiListen, apiTls, version } = this.#settings;
     const authenticator = this.#authenticator;
+    const onNoted = (note: Noted): void => this.#log.warn(note, 'noted by the API');
     const onInternalError = (error: unknown, request: object): void =>
       this.#log.error({ err: error, ...request }, 'the API met an unexpected error');
-    this.#server = await createServer({ authenticator, tls: apiTls, version, onInternalError }, (app) =>
+    this.#server = await createServer({ authenticator, tls: apiTls, version, onNoted, onInternalError }, (app) =>
       routes(app, this.#context),
     );
     await this.#server.listen({ host: apiListen.host, port: apiListen.port });
@@ -208,7 +209,8 @@ const EXIT_CODES: Readonly<Record<string, number>> = {
 const ADVICE: Readonly<Record<string, string>> = {
   NOT_MEMBER:
     'If its disk was lost: remove the member through another node (flotilla members remove ID), then start it with FLOTILLA_JOIN set to the API address of that node',
-  DAMAGED: 'Move the data directory away, remove the member through another node (flotilla members remove ID) and let this one join again: FLOTILLA_JOIN',
+  DAMAGED:
+    'Move the data directory away, remove the member through another node (flotilla members remove ID) and let this one join again: FLOTILLA_JOIN',
 };
 
 function pause(ms: number): Promise<void> {

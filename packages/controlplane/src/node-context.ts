@@ -6,7 +6,7 @@ import type { ApiContext, MemberCall, Wait } from './api/context.ts';
 import type { WatchHub } from './api/watch-hub.ts';
 import { parseHostPort } from './cluster/address-book.ts';
 import { type ClusterHost, nameOf } from './cluster/host.ts';
-import { join, type JoinAnswer, type JoinRequest, remove, replicasOf } from './cluster/membership.ts';
+import { type By, join, type JoinAnswer, type JoinRequest, remove, replicasOf } from './cluster/membership.ts';
 import { callNode } from './cluster/node-call.ts';
 import { type NodeTls, nodeTlsOf } from './cluster/node-tls.ts';
 import { Readiness, type ReadyView, unknownBackends } from './cluster/readiness.ts';
@@ -213,12 +213,12 @@ export class NodeContext implements ApiContext {
     return answer;
   }
 
-  join(request: JoinRequest): Promise<JoinAnswer> {
-    return join(this.host(), request, this.#options.settings.clusterName);
+  join(request: JoinRequest, by: By): Promise<JoinAnswer> {
+    return join(this.host(), request, this.#options.settings.clusterName, by);
   }
 
-  remove(id: string, force: boolean): Promise<void> {
-    return remove(this.host(), id, force);
+  remove(id: string, force: boolean, by: By): Promise<void> {
+    return remove(this.host(), id, force, by);
   }
 
   /** Only the leader can: another node passes the question on, with its caller's token. */

@@ -9,7 +9,7 @@ const ROLES = ['viewer', 'operator', 'admin'] as const;
 type Role = (typeof ROLES)[number];
 
 const OPEN = new Set(['/live', '/ready', '/metrics']);
-/** Beside what viewers may: drain and restart, weigh, transfer, and let clients be placed anew. */
+/** Beside what viewers may: drain, restart and stop, weigh, transfer, and let clients be placed anew. */
 const OPERATORS = new Set([
   'put /v1/members/{id}/drain',
   'delete /v1/members/{id}/drain',
@@ -17,6 +17,7 @@ const OPERATORS = new Set([
   'patch /v1/pools/{pool}/backends/{name}',
   'delete /v1/sessions',
   'post /v1/members/{id}/restart',
+  'post /v1/members/{id}/stop',
   'delete /v1/sessions/{pool}/{key}',
 ]);
 /** Reads that show more than a viewer should see. */

@@ -2,7 +2,7 @@
  * What routes may use. One object, made by control.ts; the API holds no state of its own.
  */
 import type { ClusterHost } from '../cluster/host.ts';
-import type { JoinAnswer, JoinRequest } from '../cluster/membership.ts';
+import type { By, JoinAnswer, JoinRequest } from '../cluster/membership.ts';
 import type { ReadyView } from '../cluster/readiness.ts';
 import type { MemberView, StatusView } from '../cluster/views.ts';
 import type { ExplainRequest, StaticPage } from '../ports.ts';
@@ -30,8 +30,8 @@ export interface ApiContext {
   metrics(): Promise<string>;
   /** Resolves when `revision` is served as far as `wait` asks; throws NOT_SERVED. */
   whenServed(revision: number, wait: Wait, timeoutMs: number): Promise<void>;
-  join(request: JoinRequest): Promise<JoinAnswer>;
-  remove(id: string, force: boolean): Promise<void>;
+  join(request: JoinRequest, by: By): Promise<JoinAnswer>;
+  remove(id: string, force: boolean, by: By): Promise<void>;
   /** Answers the new leader's id. */
   transferLeadership(to: string | null, authorization: string | null): Promise<string>;
   /** Asks another member's API on behalf of the caller. */

@@ -32,10 +32,20 @@ declare module 'fastify' {
   }
 }
 
+export interface Noted {
+  readonly actor: string;
+  readonly source: string;
+  readonly method: string;
+  readonly path: string;
+  readonly status: number;
+}
+
 export interface ServerOptions {
   readonly authenticator: Authenticator;
   readonly tls: TlsFiles | null;
   readonly version: string;
+  /** What the replicated audit trail does not hold: refused callers, and commands that change no state. */
+  readonly onNoted: (note: Noted) => void;
   readonly onInternalError: (error: unknown, request: { readonly method: string; readonly url: string }) => void;
 }
 
@@ -63,6 +73,7 @@ export async function createServer(options: ServerOptions, routes: Routes): Prom
   addBodyParsers(app);
   addValidation(app);
   addAuthentication(app, options.authenticator);
+  addNotes(app, options.onNoted);
   addErrors(app, options);
   await addOpenApi(app, options.version);
   routes(app);
@@ -93,6 +104,19 @@ function addAuthentication(app: FastifyInstance, authenticator: Authenticator): 
     } catch (error) {
       return done(error as Error);
     }
+  });
+}
+
+/** Too many guesses (429) are not noted one by one: they would fill the log. */
+function addNotes(app: FastifyInstance, onNoted: ServerOptions['onNoted']): void {
+  app.addHook('onResponse', (request, reply, done) => {
+    const { statusCode: status } = reply;
+    const { url: path = '' } = request.routeOptions;
+    const wrongToken = status === 401 && request.headers.authorization !== undefined;
+    const command = request.method === 'POST' && /\/(transfer|restart|stop)$/.test(path);
+    if (wrongToken || status === 403 || command)
+      onNoted({ actor: request.caller?.actor ?? '', source: request.ip, method: request.method, path, status });
+    done();
   });
 }
 

@@ -35,8 +35,14 @@ export function newReplicaId(id: string): string {
   return `${id}#${randomBytes(incarnationBytes).toString('hex')}`;
 }
 
+/** Who asked, for the audit trail. */
+export interface By {
+  readonly author: string;
+  readonly source: string;
+}
+
 /** Takes a node in as a learner. Safe to repeat with the same replica. */
-export async function join(host: ClusterHost, request: JoinRequest, clusterName: string): Promise<JoinAnswer> {
+export async function join(host: ClusterHost, request: JoinRequest, clusterName: string, by: By): Promise<JoinAnswer> {
   if (request.clusterName !== undefined && request.clusterName !== clusterName)
     throw new FlotillaError('CONFLICT', `this is the cluster ${clusterName}, not ${request.clusterName}`, {
       hint: 'Give the node the API address of a member of its own cluster, or this name: FLOTILLA_JOIN, FLOTILLA_CLUSTER_NAME.',
@@ -52,7 +58,7 @@ export async function join(host: ClusterHost, request: JoinRequest, clusterName:
     });
   const { raft, api, id } = request;
   const version = request.version ?? '';
-  await host.proposeOwn({ type: 'member.announce', id, replica, raft, api, version, featureLevel });
+  await host.propose({ type: 'member.announce', id, replica, raft, api, version, featureLevel, ...by });
   if (namesake === undefined) await change(host, [{ op: 'add-learner', id: replica }]);
   const members = [...host.state.members.entries()].map(([, row]) => ({
     id: row.id,
@@ -63,7 +69,7 @@ export async function join(host: ClusterHost, request: JoinRequest, clusterName:
 }
 
 /** Removes a member from the group, then from the list. */
-export async function remove(host: ClusterHost, id: string, force: boolean): Promise<void> {
+export async function remove(host: ClusterHost, id: string, force: boolean, by: By): Promise<void> {
   const { conf } = host.status();
   const replicas = replicasOf(conf).filter((replica) => nameOf(replica) === id);
   if (replicas.length === 0 && !host.state.members.has(id))
@@ -74,7 +80,7 @@ export async function remove(host: ClusterHost, id: string, force: boolean): Pro
       host,
       replicas.map((replica) => ({ op: 'remove' as const, id: replica })),
     );
-  if (host.state.members.has(id)) await host.proposeOwn({ type: 'member.remove', id });
+  if (host.state.members.has(id)) await host.propose({ type: 'member.remove', id, ...by });
 }
 
 /** Leader's duty: learners that caught up get their vote. One at a time. */

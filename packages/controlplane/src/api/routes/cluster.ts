@@ -3,11 +3,11 @@
  */
 import { FlotillaError } from '@flotilla/shared';
 import { closed } from '@flotilla/shared/schema';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import Type from 'typebox';
 import { drainView } from '../../cluster/views.ts';
 import { drainDeadlineMaxMs, drainPropagationMaxMs } from '../../limits.ts';
-import type { JoinRequest } from '../../cluster/membership.ts';
+import type { By, JoinRequest } from '../../cluster/membership.ts';
 import type { ApiContext } from '../context.ts';
 import {
   commit,
@@ -61,6 +61,10 @@ export function clusterRoutes(app: FastifyInstance, context: ApiContext): void {
   );
 }
 
+function by(request: FastifyRequest): By {
+  return { author: request.caller?.actor ?? '', source: request.ip };
+}
+
 function memberRoutes(app: FastifyInstance, context: ApiContext): void {
   app.get(
     '/v1/members',
@@ -73,7 +77,7 @@ function memberRoutes(app: FastifyInstance, context: ApiContext): void {
       config: { role: 'admin' },
       schema: { tags, summary: 'Joins as a learner; promoted when caught up', querystring: NoQuery, body: JoinBody },
     },
-    (request) => context.join(request.body as JoinRequest),
+    (request) => context.join(request.body as JoinRequest, by(request)),
   );
   app.delete(
     '/v1/members/:id',
@@ -83,7 +87,7 @@ function memberRoutes(app: FastifyInstance, context: ApiContext): void {
     },
     async (request) => {
       const { id } = request.params as { id: string };
-      await context.remove(id, (request.query as { force?: boolean }).force === true);
+      await context.remove(id, (request.query as { force?: boolean }).force === true, by(request));
       return { id, removed: true, revision: context.host().revision };
     },
   );
