@@ -9,6 +9,8 @@ import { nameOf } from './host.ts';
 import { replicasOf } from './membership.ts';
 
 export interface AddressSources {
+  /** This node. */
+  readonly self: string;
   readonly conf: ConfState;
   readonly state: ReadonlyState;
   /** By replica: from formation or the answer to a join. */
@@ -16,8 +18,12 @@ export interface AddressSources {
   readonly peers: readonly { readonly id: string; readonly host: string; readonly port: number }[];
 }
 
-export function peerAddresses({ conf, state, told, peers }: AddressSources): PeerAddress[] {
-  return replicasOf(conf).flatMap((replica) => {
+export function peerAddresses({ self, conf, state, told, peers }: AddressSources): PeerAddress[] {
+  const members = replicasOf(conf);
+  // A node that has just joined knows the first members only. Whoever leads now may not be one of them, and is the only one
+  // who can tell: refused as a stranger, it never could.
+  const known = members.includes(self) ? members : [...new Set([...members, ...told.keys()])];
+  return known.flatMap((replica) => {
     const name = nameOf(replica);
     const member = state.members.get(name);
     const announced = member?.replica === replica ? parseHostPort(member.raft) : null;

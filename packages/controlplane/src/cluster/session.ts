@@ -213,6 +213,7 @@ export class Session {
   #connect(): void {
     const { told, settings } = this.#options;
     const { raft, state } = this.host;
-    raft.setPeers(peerAddresses({ conf: raft.status().conf, state, told, peers: settings.peers }));
+    const { conf } = raft.status();
+    raft.setPeers(peerAddresses({ self: raft.replica, conf, state, told, peers: settings.peers }));
   }
 }
