@@ -18,6 +18,7 @@ const OPERATORS = new Set([
   'delete /v1/sessions',
   'post /v1/members/{id}/restart',
   'post /v1/members/{id}/stop',
+  'post /v1/members/{id}/stop',
   'delete /v1/sessions/{pool}/{key}',
 ]);
 /** Reads that show more than a viewer should see. */
