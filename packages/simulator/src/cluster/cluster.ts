@@ -2,8 +2,8 @@
  * The simulated cluster: machines, network, clients and checkers wired together, with the verbs that faults and operators
  * use. Decides nothing by itself.
  */
-import { EMPTY_CONF, RaftError } from '@flotilla/raft';
-import type { ConfState, RaftNode } from '@flotilla/raft';
+import { EMPTY_CONF } from '@flotilla/raft';
+import type { ConfState, RaftError, RaftNode } from '@flotilla/raft';
 import { SafetyChecks } from '../checkers/safety.ts';
 import { Violations } from '../checkers/violations.ts';
 import { SimRandom } from '../engine/random.ts';
@@ -37,6 +37,8 @@ export class Cluster {
   /** Every machine that ever was, by replica id. */
   readonly nodes = new Map<string, SimNode>();
   /** Machines whose database is an old copy. */
+  /** The liveness phase has begun: no more faults, also no belated ones. */
+  healing = false;
   readonly #restored = new Set<string>();
   #numbers = 0;
 

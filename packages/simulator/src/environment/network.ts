@@ -4,10 +4,11 @@
  * nothing that TCP does, everything that Raft must survive).
  */
 import type { Lane, Message } from '@flotilla/raft/testing';
+import type { TransportHandlers } from '@flotilla/raft';
+import type { NodeLoop } from '../engine/node-loop.ts';
 import type { SimRandom } from '../engine/random.ts';
 import type { Trace } from '../engine/trace.ts';
 import type { World } from '../engine/world.ts';
-import type { SimTransport } from './transport.ts';
 
 export interface NetworkOptions {
   readonly character: 'stream' | 'datagram';
@@ -21,6 +22,19 @@ export interface NetworkOptions {
   /** Silence after which a connection counts as broken. */
   readonly silenceMs: number;
   readonly reconnectMs: number;
+}
+
+/** One process's end of the network. */
+export interface Endpoint {
+  readonly replica: string;
+  readonly loop: NodeLoop;
+  /** Null where nobody listens. */
+  readonly handlers: TransportHandlers | null;
+  /** Is this peer in its address book? */
+  knows(peer: string): boolean;
+  receive(from: string, bytes: Buffer): void;
+  linkUp(peer: string): void;
+  linkDown(peer: string, reset: boolean): void;
 }
 
 export interface NetworkListener {
@@ -43,7 +57,7 @@ export class SimNetwork {
   readonly #random: SimRandom;
   readonly #trace: Trace;
   readonly #listener: NetworkListener;
-  readonly #transports = new Map<string, SimTransport>();
+  readonly #transports = new Map<string, Endpoint>();
   readonly #blocked = new Set<string>();
   readonly #clogged = new Map<string, number>();
   readonly #links = new Map<string, Link>();
@@ -65,13 +79,13 @@ export class SimNetwork {
     this.#listener = parts.listener;
   }
 
-  attach(transport: SimTransport): void {
+  attach(transport: Endpoint): void {
     this.#transports.set(transport.replica, transport);
     for (const peer of this.#transports.keys()) this.#reconnect(transport.replica, peer);
   }
 
   /** The process is gone; whoever can hear it is told by its kernel. */
-  detach(transport: SimTransport): void {
+  detach(transport: Endpoint): void {
     if (this.#transports.get(transport.replica) !== transport) return;
     this.#transports.delete(transport.replica);
     for (const peer of [...this.#transports.keys()]) {
@@ -83,7 +97,7 @@ export class SimNetwork {
     this.#world.after(delayMs, run);
   }
 
-  transport(replica: string): SimTransport | undefined {
+  transport(replica: string): Endpoint | undefined {
     return this.#transports.get(replica);
   }
 
@@ -188,7 +202,7 @@ export class SimNetwork {
   }
 
   /** A transport's address book changed. */
-  refresh(transport: SimTransport): void {
+  refresh(transport: Endpoint): void {
     for (const peer of this.#transports.keys()) this.#reconnect(transport.replica, peer);
   }
 

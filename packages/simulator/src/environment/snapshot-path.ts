@@ -3,8 +3,7 @@
  * resets and the death of either end, in the middle of any piece.
  */
 import type { SnapshotMeta } from '@flotilla/raft';
-import type { SimNetwork } from './network.ts';
-import type { SimTransport } from './transport.ts';
+import type { Endpoint, SimNetwork } from './network.ts';
 
 const PIECE_BYTES = 4096;
 
@@ -42,7 +41,7 @@ export class SnapshotStreams {
 export interface OutboundStream {
   readonly network: SimNetwork;
   readonly streams: SnapshotStreams;
-  readonly from: SimTransport;
+  readonly from: Endpoint;
   readonly to: string;
   readonly term: number;
   readonly meta: SnapshotMeta;
@@ -83,7 +82,7 @@ class Pieces {
   }
 }
 
-function connected(network: SimNetwork, from: string, to: string): SimTransport {
+function connected(network: SimNetwork, from: string, to: string): Endpoint {
   const target = network.transport(to);
   if (target === undefined || !network.isUp(from, to)) throw new Error('no connection');
   return target;
@@ -92,7 +91,7 @@ function connected(network: SimNetwork, from: string, to: string): SimTransport 
 /** Resolves when the receiver confirmed; rejects when either refused or the stream broke. */
 export async function streamSnapshot(stream: OutboundStream): Promise<void> {
   const { network, streams, from, to, term, meta, read } = stream;
-  const target: SimTransport = connected(network, from.replica, to);
+  const target: Endpoint = connected(network, from.replica, to);
   const pieces = new Pieces();
   let failed = false;
   let breakOff: (error: Error) => void = () => undefined;
@@ -111,7 +110,7 @@ export async function streamSnapshot(stream: OutboundStream): Promise<void> {
   };
   const close = streams.add([from.replica, to], fail);
   /** One hop; its effect happens in the receiver's loop. */
-  const hop = (sender: SimTransport, receiver: SimTransport, bytes: number, arrive: () => void): Promise<void> =>
+  const hop = (sender: Endpoint, receiver: Endpoint, bytes: number, arrive: () => void): Promise<void> =>
     new Promise((resolve) => {
       const delayMs = network.delayMs(sender.replica, receiver.replica, 'snapshot', bytes);
       network.after(delayMs, () => {

@@ -5,7 +5,7 @@ import type { Message, Lane } from '@flotilla/raft/testing';
 import { ByteWriter, FrameReader, messageTag, readMessage, writeFrame, writeMessage } from '@flotilla/raft/testing';
 import type { PeerAddress, SnapshotMeta, Transport, TransportHandlers } from '@flotilla/raft';
 import type { NodeLoop } from '../engine/node-loop.ts';
-import type { SimNetwork } from './network.ts';
+import type { Endpoint, SimNetwork } from './network.ts';
 import { streamSnapshot } from './snapshot-path.ts';
 import type { SnapshotStreams } from './snapshot-path.ts';
 
@@ -21,7 +21,7 @@ export interface TransportOptions {
   readonly onBadFrame: (error: unknown) => void;
 }
 
-export class SimTransport implements Transport {
+export class SimTransport implements Transport, Endpoint {
   readonly replica: string;
   readonly loop: NodeLoop;
   handlers: TransportHandlers | null = null;

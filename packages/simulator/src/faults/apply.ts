@@ -3,25 +3,12 @@
  */
 import { SimRandom } from '../engine/random.ts';
 import type { Cluster } from '../cluster/cluster.ts';
-import type { SimNode } from '../cluster/sim-node.ts';
+import { pickRunning } from './context.ts';
+import type { Effect, FaultContext } from './context.ts';
 import type { Fault, FaultKind } from './kinds.ts';
 import { diskFaults } from './disks.ts';
 import { networkFaults } from './networks.ts';
 import { operatorActions } from './operators.ts';
-
-export interface FaultContext {
-  readonly cluster: Cluster;
-  readonly dice: SimRandom;
-  readonly durationMs: number;
-}
-
-/** Answers whether it did anything. */
-export type Effect = (context: FaultContext) => boolean;
-
-function pickRunning({ cluster, dice }: FaultContext): SimNode | null {
-  const nodes = cluster.running();
-  return nodes.length === 0 ? null : dice.pick(nodes);
-}
 
 function pause(context: FaultContext, frozen: boolean): boolean {
   const node = pickRunning(context);

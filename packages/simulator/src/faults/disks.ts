@@ -4,12 +4,8 @@
  */
 import type { Cluster } from '../cluster/cluster.ts';
 import type { SimNode } from '../cluster/sim-node.ts';
-import type { Effect, FaultContext } from './apply.ts';
-
-function pickRunning({ cluster, dice }: FaultContext): SimNode | null {
-  const nodes = cluster.running();
-  return nodes.length === 0 ? null : dice.pick(nodes);
-}
+import { pickRunning } from './context.ts';
+import type { Effect, FaultContext } from './context.ts';
 
 /** A machine whose disk may be lost: what was committed stays on a quorum of the others. */
 function pickExpendable({ cluster, dice }: FaultContext): SimNode | null {
@@ -80,7 +76,7 @@ export const diskFaults = {
     cluster.world.after(context.durationMs, () => {
       const now = node.disk.witness;
       // The file beside the store is what tells: only a backup from before it was last written can be told by it.
-      if (node.process === null || now === null || now.batch <= batch || pickExpendable(context) === null) return;
+      if (cluster.healing || node.process === null || now === null || now.batch <= batch || pickExpendable(context) === null) return;
       cluster.restoreBackup(node, backup);
     });
     return true;

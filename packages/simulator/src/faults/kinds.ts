@@ -12,6 +12,7 @@ export const FAULT_KINDS = [
   'partition-isolate',
   'partition-one-way',
   'partition-ring',
+  'diverge',
   'clog',
   'reset-link',
   'break-snapshot',

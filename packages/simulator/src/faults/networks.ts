@@ -2,7 +2,7 @@
  * Faults of the network. A partition lasts for its time; the next one replaces it.
  */
 import type { Cluster } from '../cluster/cluster.ts';
-import type { Effect, FaultContext } from './apply.ts';
+import type { Effect, FaultContext } from './context.ts';
 
 function until(cluster: Cluster, durationMs: number): void {
   cluster.world.after(durationMs, () => {
@@ -51,6 +51,21 @@ export const networkFaults = {
       const distance = Math.abs(ring.indexOf(from) - ring.indexOf(to));
       return Math.min(distance, ring.length - distance) > reach;
     });
+  },
+  /** The leader goes on alone (or with one companion) with a tail that nobody else gets; when it is back, its successor dies. */
+  diverge(context) {
+    const { cluster, dice } = context;
+    const leader = cluster.leader()?.node ?? null;
+    if (leader === null || cluster.replicas.length < 3) return false;
+    const side = new Set([leader.replica, dice.chance(0.5) ? dice.pick(cluster.replicas) : leader.replica]);
+    const durationMs = Math.max(1500, Math.min(context.durationMs, 4000));
+    partition({ ...context, durationMs }, (from, to) => side.has(from) !== side.has(to));
+    cluster.clients.burst(leader, 1 + dice.integer(30), 10);
+    cluster.world.after(durationMs + dice.between(0, 300), () => {
+      const successor = cluster.leader()?.node;
+      if (successor !== undefined && !cluster.healing && dice.chance(0.6)) cluster.crash(successor, dice.between(50, 2000));
+    });
+    return true;
   },
   clog({ cluster, dice, durationMs }) {
     const all = cluster.replicas;

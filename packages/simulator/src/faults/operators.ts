@@ -5,7 +5,7 @@ import { RaftError } from '@flotilla/raft';
 import type { ConfStep } from '@flotilla/raft';
 import type { Cluster } from '../cluster/cluster.ts';
 import type { SimNode } from '../cluster/sim-node.ts';
-import type { Effect, FaultContext } from './apply.ts';
+import type { Effect, FaultContext } from './context.ts';
 
 const VOTERS_MAX_COUNT = 5;
 const NO_CONTEXT = new Uint8Array(0);

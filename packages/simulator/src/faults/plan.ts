@@ -48,6 +48,7 @@ const WEIGHTS: Partial<Record<FaultKind, number>> = {
   'partition-isolate': 4,
   'partition-halves': 3,
   transfer: 3,
+  diverge: 6,
   promote: 3,
   'add-learner': 2,
 };
@@ -65,7 +66,10 @@ export function planOf(seed: number, timeMs: number = DEFAULT_TIME_MS): Plan {
     disk: { syncMinMs: 0.05, syncMeanMs: random.pick([0.2, 1, 5, 20]) },
     clockSkewRatio: random.pick([0, 0.001, 0.05]),
     loopLatencyMs: random.pick([0, 0.05, 0.05, 2]),
-    core: quick ? {} : { heartbeatMs: 50, electionMinMs: 150, electionMaxMs: 300 },
+    core: {
+      ...(quick ? {} : { heartbeatMs: 50, electionMinMs: 150, electionMaxMs: 300 }),
+      ...windowOf(random.fork('window')),
+    },
     ...sizesOf(random.fork('sizes'), workload.padBytes > 1000 ? 60 : 5),
     workload,
     faults: scheduleOf(random.fork('faults'), timeMs),
@@ -83,6 +87,14 @@ function networkOf(random: SimRandom): NetworkOptions {
     bytesPerMs: random.pick([2000, 10_000, 100_000]),
     silenceMs: random.pick([300, 1000, 2000]),
     reconnectMs: random.pick([5, 50, 300]),
+  };
+}
+
+/** Small appends and windows, so that a log takes many messages to bring over. */
+function windowOf(random: SimRandom): Partial<CoreConfig> {
+  return {
+    maxAppendBytes: random.pick([300, 2000, 256 * 1024]),
+    maxInflightMessages: random.pick([1, 4, 64]),
   };
 }
 
@@ -107,7 +119,7 @@ function workloadOf(random: SimRandom): WorkloadPlan {
     padBytes: random.pick([0, 0, 0, 500, 20_000]),
     reads: random.pick([10, 35, 60]),
     counters: random.pick([10, 35]),
-    controlEveryMs: random.pick([null, 50, 300]),
+    controlEveryMs: random.pick([null, 80, 400]),
   };
 }
 

@@ -19,7 +19,7 @@ export function loadMutated(mutation: Mutation): () => boolean {
   registerHooks({
     load(url, context, nextLoad) {
       const loaded = nextLoad(url, context);
-      if (!url.startsWith('file:') || fileURLToPath(url) !== target || loaded.source == null) return loaded;
+      if (!url.startsWith('file:') || fileURLToPath(url) !== target || !loaded.source) return loaded;
       applied = true;
       return { ...loaded, source: mutate(String(loaded.source), mutation) };
     },

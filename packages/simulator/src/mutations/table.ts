@@ -101,15 +101,6 @@ export const MUTATIONS: readonly Mutation[] = [
     MANY_SEEDS,
   ),
   mutation(
-    'heartbeat commits what was not compared',
-    'core/following.ts',
-    [
-      's.commit = Math.max(s.commit, Math.min(message.commit, s.matched));\n  send',
-      's.commit = Math.max(s.commit, Math.min(message.commit, s.log.lastIndex));\n  send',
-    ],
-    MANY_SEEDS,
-  ),
-  mutation(
     'acknowledges one entry too many',
     'core/following.ts',
     ['acknowledge(s, from, lastNew);', 'acknowledge(s, from, s.log.lastIndex);'],

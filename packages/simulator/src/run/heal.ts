@@ -16,6 +16,7 @@ const LOOK_EVERY_MS = 200;
 export async function healAndConverge(cluster: Cluster): Promise<void> {
   const { world, violations, clients } = cluster;
   clients.stop();
+  cluster.healing = true;
   cluster.network.calm();
   keepHealing(cluster);
   const untilMs = world.nowMs + CONVERGE_WITHIN_MS;
