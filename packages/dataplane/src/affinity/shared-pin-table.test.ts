@@ -39,6 +39,13 @@ class Thread {
     return this.pins.get('app', key, this.nowMs);
   }
 
+  /** What is chosen without a pin, perhaps with more backends. */
+  first(key: string, more: readonly string[] = []): string | null {
+    const pick = { clientIp: '', path: '', query: '', header: () => undefined, tried: [] };
+    const pool = tableOf(['b1', 'b2', 'b3', ...more]).pools.get('app');
+    return pool?.pickByKey(key, pick)?.id ?? null;
+  }
+
   commit(key: string, backend: number, ttlMs = TTL_MS): void {
     this.writer.set(keyOf(key), { backend, expiresS: (this.nowMs + ttlMs) / 1_000, revision: 1 });
   }
@@ -47,7 +54,8 @@ class Thread {
 function tableOf(ids: readonly string[]) {
   const backends = ids.map((id) => backendSpec(id, { slot: Number(id.slice(1)) }));
   const inputs = { nowMs: () => 0, logNowMs: () => 0, random: () => 0 };
-  const pools = [poolSpec('app', { backends })];
+  const affinity = { type: 'header', name: 'x-user', ttlMs: TTL_MS, strict: false } as const;
+  const pools = [poolSpec('app', { backends, affinity })];
   return buildTable(routingSnapshot({ pools }), new RuntimeRegistry(privateCounts(16)), inputs);
 }
 
@@ -88,6 +96,22 @@ describe('a choice of this thread', () => {
     thread.set('k', 'b1');
     await waitFor('two more', () => thread.proposed.length === 3);
     expect(thread.proposed.map((words) => words[5])).toEqual([1, 1 | PIN_NEEDED, 1]);
+  });
+
+  it('becomes necessary when others would choose otherwise now', async () => {
+    thread = new Thread();
+    const key = Array.from({ length: 50 }, (_, n) => `k${n}`).find(
+      (each) => thread.first(each) !== thread.first(each, ['b4']),
+    );
+    const backend = thread.first(key ?? '') ?? '';
+    thread.set(key ?? '', backend);
+    thread.pins.confirm();
+    thread.table = tableOf(['b1', 'b2', 'b3', 'b4']);
+    for (let turn = 0; turn < 3; turn++) thread.pins.confirm();
+    await waitFor('both proposals', () => thread.proposed.length === 2);
+    const slot = Number(backend.slice(1));
+    expect(thread.proposed.map((words) => words[5])).toEqual([slot, slot | PIN_NEEDED]);
+    expect(thread.get(key ?? '')).toBe(backend);
   });
 
   it('ends with its time', () => {

@@ -7,7 +7,7 @@
  */
 import { encodeKey, newPinKey, PIN_NEEDED, PIN_PROPOSAL_WORDS, PinReader } from '@flotilla/shared';
 import type { FoundPin } from '@flotilla/shared';
-import type { Pool } from '../config/table.ts';
+import type { PickContext, Pool } from '../config/table.ts';
 import type { Pin, PinTable } from './pin-table.ts';
 
 /** Own choices that are remembered; the oldest make room. */
@@ -23,6 +23,9 @@ const REFRESH_RATIO = 0.25;
 const CONFIRM_MS = 100;
 const CONFIRM_COUNT = 2_048;
 const SECOND_MS = 1_000;
+
+/** A choice by key alone asks nothing of the request. */
+const NOBODY: PickContext = { clientIp: '', path: '', query: '', header: () => undefined, tried: [] };
 
 interface Own {
   readonly pool: string;
@@ -102,7 +105,10 @@ export class SharedPinTable implements PinTable {
     this.#propose(pool, key, isNeeded ? slot | PIN_NEEDED : slot);
   }
 
-  /** Forgets own choices that the table has an answer for, whichever: a pin that is taken away later must not live on here. */
+  /**
+   * Forgets own choices that the table has an answer for, whichever: a pin that is taken away later must not live on here. What is
+   * not there, because there was too much, and would be chosen otherwise now, is proposed as needed: before other nodes do.
+   */
   confirm(): void {
     if (this.#own.size === 0 || this.#reader === null) return;
     const nowMs = this.#options.logNowMs();
@@ -115,6 +121,8 @@ export class SharedPinTable implements PinTable {
       }
       const [place, own] = next.value;
       if (own.expiresMs <= nowMs || this.#committed(own.pool, own.key, nowMs) !== null) this.#own.delete(place);
+      else if (!own.isNeeded && this.#isOtherwiseNow(own))
+        this.set({ ...own, ttlMs: own.expiresMs - nowMs, isNeeded: true }, nowMs);
     }
   }
 
@@ -126,6 +134,13 @@ export class SharedPinTable implements PinTable {
   /** Own choices that are not in the table, as far as was looked. */
   get ownCount(): number {
     return this.#own.size;
+  }
+
+  #isOtherwiseNow({ pool: name, key, backendId }: Own): boolean {
+    const pool = this.#options.pool(name);
+    const backend = pool?.backend(backendId) ?? null;
+    if (pool === undefined || backend === null || !pool.servesPinned(backend)) return false;
+    return pool.pickByKey(key, NOBODY)?.id !== backendId;
   }
 
   #committed(pool: string, key: string, nowMs: number): FoundPin | null {

@@ -10,8 +10,11 @@ import type { PinKey } from './layout.ts';
 /** Tries at full speed before a reader lets go of its processor: the writer may have lost its own in mid-write. */
 const SPINS_MAX = 1_000;
 
-/** Waits of one millisecond before a reader answers "not pinned": a writer that died in mid-write must not hang a request. */
+/** Waits of one millisecond before a reader takes the writer for dead, once: a writer that died in mid-write must not hang requests. */
 const WAITS_MAX = 50;
+
+/** Tries at a torn cell of a dead writer. */
+const SPINS_DEAD_MAX = 16;
 
 export interface FoundPin {
   backend: number;
@@ -24,6 +27,8 @@ export class PinReader {
   readonly #cells: number;
   readonly #key: PinKey = newPinKey();
   readonly #found: FoundPin = { backend: 0, expiresS: 0, revision: 0 };
+  /** Where the moves stood when the writer was taken for dead; -1: it is not. */
+  #givenUpAt = -1;
 
   constructor(memory: SharedArrayBuffer) {
     this.#words = new Int32Array(memory);
@@ -44,12 +49,23 @@ export class PinReader {
     const words = this.#words;
     for (let tries = 0; tries < SPINS_MAX + WAITS_MAX; tries += 1) {
       const moves = Atomics.load(words, HEADER.moves);
+      if (moves === this.#givenUpAt) return this.#findAnyhow(key, nowS);
       if (tries >= SPINS_MAX) Atomics.wait(words, HEADER.moves, moves, 1);
       if (moves % 2 !== 0) continue;
       const at = this.#locate(key);
       // Also after a find: a cell that was emptied and filled anew meanwhile may carry the same number again.
       if (at === -2 || Atomics.load(words, HEADER.moves) !== moves) continue;
       return at !== -1 && this.#found.expiresS > nowS ? this.#found : null;
+    }
+    this.#givenUpAt = Atomics.load(words, HEADER.moves);
+    return this.#findAnyhow(key, nowS);
+  }
+
+  /** The writer is dead until it moves again: what stands in whole cells still holds, and nobody is waited for. */
+  #findAnyhow(key: PinKey, nowS: number): FoundPin | null {
+    for (let tries = 0; tries < SPINS_DEAD_MAX; tries += 1) {
+      const at = this.#locate(key);
+      if (at !== -2) return at !== -1 && this.#found.expiresS > nowS ? this.#found : null;
     }
     return null;
   }

@@ -2,7 +2,7 @@
 import { Worker } from 'node:worker_threads';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { bytesFor, cellsFor, encodeKey, encodeShownKey, keyText, newPinKey } from './layout.ts';
+import { bytesFor, CELL, cellsFor, HEADER, encodeKey, encodeShownKey, keyText, newPinKey } from './layout.ts';
 import { PIN_RECORD_BYTES } from './pin-capture.ts';
 import { PinReader } from './pin-reader.ts';
 import { PinWriter } from './pin-writer.ts';
@@ -114,6 +114,24 @@ it('a capture is of its moment, whatever is written while it is read', () => {
     expect(seen.size).toBe(3_000);
     expect(Math.max(...seen)).toBe(2_999);
   }
+});
+
+it('a writer that died in mid-write costs one wait, and only the pin that it was at', () => {
+  const writer = new PinWriter(10);
+  for (const key of ['whole', 'torn']) writer.set(keyOf('p', key), { backend: 1, expiresS: 9, revision: 1 });
+  const words = new Int32Array(writer.memory);
+  const reader = new PinReader(writer.memory);
+  const at = [...Array(writer.cells).keys()]
+    .map((cell) => HEADER.words + cell * CELL.words)
+    .find((cell) => words[cell] !== 0 && words[cell + CELL.key] === keyOf('p', 'torn').words[0]);
+  Atomics.add(words, at ?? 0, 1);
+  Atomics.add(words, HEADER.moves, 1);
+  // A thousand waits would outlast the time of a test.
+  for (let turn = 0; turn < 1_000; turn += 1) expect(reader.get('p', 'whole', 0)?.backend).toBe(1);
+  for (let turn = 0; turn < 1_000; turn += 1) expect(reader.get('p', 'torn', 0)).toBeNull();
+  Atomics.add(words, HEADER.moves, 1);
+  Atomics.add(words, at ?? 0, 1);
+  expect(reader.get('p', 'torn', 0)?.backend).toBe(1);
 });
 
 it('captures that nobody reads are given up for newer ones', () => {
