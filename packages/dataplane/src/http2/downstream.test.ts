@@ -1,3 +1,4 @@
+/** Clients of HTTP/2 before backends of HTTP/1.1: Node's own client judges what we speak. */
 import { connect } from 'node:net';
 import { afterEach, expect, it } from 'vitest';
 import { waitFor } from '@flotilla/shared/testing';

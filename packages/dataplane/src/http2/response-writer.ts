@@ -8,6 +8,7 @@ import { DONE } from '../http1/parse-fields.ts';
 import { parseResponse } from '../http1/parse-response.ts';
 import type { MessageWriter } from '../request/message-writer.ts';
 import { responseFields, trailerFields } from './message-fields.ts';
+import { CODE } from './protocol.ts';
 import type { Http2Stream } from './stream.ts';
 import { acceptsKey } from './websocket-key.ts';
 
@@ -154,10 +155,9 @@ export class ResponseWriter implements MessageWriter {
 
   /** The backend's answer is none: whatever follows must not be taken for content. */
   #broken(): void {
-    this.#stream.headers(
-      [':status', '502', 'x-flotilla-error', 'upstream-invalid-response', 'content-length', '0'],
-      true,
-    );
+    const fields = [':status', '502', 'x-flotilla-error', 'upstream-invalid-response', 'content-length', '0'];
+    this.#stream.headers(fields, true);
+    this.#stream.abort(CODE.protocolError);
     this.#state = STATE.ended;
   }
 

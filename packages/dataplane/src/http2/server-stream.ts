@@ -57,6 +57,8 @@ export class ServerStream implements ClientSide, StreamUser, AnsweredRequest {
   #bodyBytes = 0;
   #isTunnel = false;
   #isPaused = false;
+  /** Its client broke the rules. */
+  #isCondemned = false;
   /** Coarse time of the client's last byte, or of the last time that it took some of ours. */
   #sinceMs: number;
 
@@ -178,8 +180,9 @@ export class ServerStream implements ClientSide, StreamUser, AnsweredRequest {
 
   /** A message that contradicts itself: answered where that is still possible, and taken back in any case. */
   #violation(): void {
+    this.#isCondemned = true;
     this.#pipeline.fail(FAULT.badContentLength);
-    this.#stream.reset(CODE.protocolError);
+    this.#stream.condemn();
   }
 
   #reject(fault: Fault): void {
@@ -188,7 +191,7 @@ export class ServerStream implements ClientSide, StreamUser, AnsweredRequest {
     this.out.text(replyText(faultReply(fault), this.#client.engine.dateLine(), false, true));
     this.out.flush();
     this.stats.bytesOut += this.out.takeBytes();
-    this.#stream.reset(CODE.protocolError);
+    this.#stream.condemn();
   }
 
   // ---- the pipeline's wishes ----
@@ -209,12 +212,12 @@ export class ServerStream implements ClientSide, StreamUser, AnsweredRequest {
     this.#giveHead();
     this.#sinceMs = this.#client.engine.context.timers.nowMs;
     // An answer that overtook its request: the rest of the request is of no use to anyone.
-    this.#stream.abandon();
+    if (!this.#isCondemned) this.#stream.abandon();
   }
 
   abort(): void {
     this.#giveHead();
-    this.#stream.reset(CODE.internalError);
+    if (!this.#isCondemned) this.#stream.reset(CODE.internalError);
   }
 
   startTunnel(): void {

@@ -161,6 +161,19 @@ export class Http2Stream {
     else if (this.#isAbandoned) this.reset(CODE.noError);
   }
 
+  /** Ends both halves at once, and tells the user as if the peer had done it. */
+  abort(code: number): void {
+    if (this.isClosed) return;
+    this.#host.sendReset(this.id, code);
+    this.lost(code, false);
+  }
+
+  /** Of a peer that broke the rules: said even where both halves are over. */
+  condemn(): void {
+    this.#host.sendReset(this.id, CODE.protocolError);
+    this.#close();
+  }
+
   /** Ends both halves at once. The user is not told. */
   reset(code: number): void {
     if (this.isClosed) return;

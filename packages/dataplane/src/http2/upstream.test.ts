@@ -1,3 +1,4 @@
+/** Backends of HTTP/2 behind clients of both protocols: what is forwarded, shared, tried again and limited. */
 import { once } from 'node:events';
 import type { ClientHttp2Session } from 'node:http2';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
