@@ -76,7 +76,14 @@ export const diskFaults = {
     cluster.world.after(context.durationMs, () => {
       const now = node.disk.witness;
       // The file beside the store is what tells: only a backup from before it was last written can be told by it.
-      if (cluster.healing || node.process === null || now === null || now.batch <= batch || pickExpendable(context) === null) return;
+      if (
+        cluster.healing ||
+        node.process === null ||
+        now === null ||
+        now.batch <= batch ||
+        pickExpendable(context) === null
+      )
+        return;
       cluster.restoreBackup(node, backup);
     });
     return true;

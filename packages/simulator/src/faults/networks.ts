@@ -63,7 +63,8 @@ export const networkFaults = {
     cluster.clients.burst(leader, 1 + dice.integer(30), 10);
     cluster.world.after(durationMs + dice.between(0, 300), () => {
       const successor = cluster.leader()?.node;
-      if (successor !== undefined && !cluster.healing && dice.chance(0.6)) cluster.crash(successor, dice.between(50, 2000));
+      if (successor !== undefined && !cluster.healing && dice.chance(0.6))
+        cluster.crash(successor, dice.between(50, 2000));
     });
     return true;
   },

@@ -2,7 +2,8 @@
  * The liveness phase: no more faults, everybody up, what is lost replaced. Within a time the cluster must elect, serve a
  * write and a read through every member, and be of one mind.
  */
-import type { ConfStep } from '@flotilla/raft';
+import { RaftError } from '@flotilla/raft';
+import type { ConfStep, RaftNode } from '@flotilla/raft';
 import type { Cluster } from '../cluster/cluster.ts';
 import { encodeLedger } from '../cluster/ledger.ts';
 import type { SimNode } from '../cluster/sim-node.ts';
@@ -12,6 +13,7 @@ import { deadMembers } from '../faults/operators.ts';
 const CONVERGE_WITHIN_MS = 60_000;
 const CLIENTS_END_WITHIN_MS = 60_000;
 const LOOK_EVERY_MS = 200;
+const SERVE_TRIES_COUNT = 10;
 
 export async function healAndConverge(cluster: Cluster): Promise<void> {
   const { world, violations, clients } = cluster;
@@ -92,6 +94,19 @@ function lookAt(cluster: Cluster): Progress {
   return { ok: true, text: '' };
 }
 
+/** An entry that reached this member inside a snapshot has an unknown outcome even in good times; the session makes a retry safe. */
+async function writeAndRead(raft: RaftNode, command: Uint8Array): Promise<void> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      await raft.propose(command, { timeoutMs: 8000 });
+      break;
+    } catch (error) {
+      if (tries === SERVE_TRIES_COUNT || !(error instanceof RaftError) || error.code !== 'UNKNOWN_OUTCOME') throw error;
+    }
+  }
+  await raft.readIndex({ timeoutMs: 8000 });
+}
+
 /** A write and a read through every member, and digests that are equal. */
 async function serve(cluster: Cluster): Promise<void> {
   const { world, violations } = cluster;
@@ -103,13 +118,10 @@ async function serve(cluster: Cluster): Promise<void> {
     if (process === null || raft === null) return;
     const command = encodeLedger({ client: 1_000_000 + number, seq: 1, op: 'add', key: 'end', value: 1 });
     process.loop.io(() => {
-      raft
-        .propose(command, { timeoutMs: 8000 })
-        .then(() => raft.readIndex({ timeoutMs: 8000 }))
-        .then(
-          () => void done.add(node.replica),
-          (error: unknown) => void failures.push(`${node.replica}: ${String(error)}`),
-        );
+      writeAndRead(raft, command).then(
+        () => void done.add(node.replica),
+        (error: unknown) => void failures.push(`${node.replica}: ${String(error)}`),
+      );
     });
   });
   await world.runUntil(world.nowMs + 10_000, () => done.size + failures.length === all.length);
