@@ -12,6 +12,7 @@ import type { SeededRandom } from '../harness/random.ts';
 
 const ERRNO_EIO = 5;
 const RECOVERY_MS = 60_000;
+const SUSPECTED_MS = 2_500;
 
 export interface Stage {
   readonly faulty: FaultCluster;
@@ -19,8 +20,10 @@ export interface Stage {
   /** The node's process is about to go; it is back when it is ready again. */
   readonly onDown: (id: string) => void;
   readonly onUp: (id: string) => void;
-  /** A backend is about to be killed. */
-  readonly killBackend: (kill: () => Promise<unknown>) => Promise<void>;
+  /** Kills it, and accounts for what it takes with it. */
+  readonly killBackend: (id: string, kill: () => Promise<unknown>) => Promise<void>;
+  /** Every node takes it for up again. */
+  readonly onBackendUp: (id: string) => void;
 }
 
 export interface Fault {
@@ -31,6 +34,8 @@ export interface Fault {
   readonly possible?: (stage: Stage) => boolean;
   /** Answers how to undo it. */
   readonly begin: (stage: Stage, node: ClusterNode) => Promise<() => Promise<void> | void>;
+  /** It has more than one node in hand: never combined with others. */
+  readonly alone?: boolean;
   /** `leader`: the node that leads; `any`: any; `follower`: any that does not lead. */
   readonly on: 'leader' | 'follower' | 'any';
 }
@@ -48,6 +53,22 @@ const kill: Fault['begin'] = async (stage, node) => {
   stage.onDown(node.id);
   await node.process.end('SIGKILL');
   return () => restart(stage, node);
+};
+
+/** As an operator stops it: it hands over what it leads and finishes what it has begun. */
+const stop: Fault['begin'] = async (stage, node) => {
+  stage.onDown(node.id);
+  await node.process.end('SIGTERM');
+  return () => restart(stage, node);
+};
+
+const killOthers: Fault['begin'] = async (stage, node) => {
+  const rest = stage.faulty.cluster.nodes.filter((other) => other !== node);
+  for (const other of rest) stage.onDown(other.id);
+  await Promise.all(rest.map((other) => other.process.end('SIGKILL')));
+  return async () => {
+    await Promise.all(rest.map((other) => restart(stage, other)));
+  };
 };
 
 const pause: Fault['begin'] = (_stage, node) => {
@@ -173,10 +194,23 @@ const failDisk: Fault['begin'] = async (stage, node) => {
   };
 };
 
-const killBackend: Fault['begin'] = async ({ faulty, random, killBackend: account }) => {
-  const backend = random.pick(faulty.cluster.backends.filter(({ process }) => process.isRunning));
-  await account(() => backend.process.end('SIGKILL'));
-  return () => backend.start();
+const killBackend: Fault['begin'] = async (stage) => {
+  const { nodes, backends } = stage.faulty.cluster;
+  const backend = stage.random.pick(backends.filter(({ process }) => process.isRunning));
+  await stage.killBackend(backend.id, () => backend.process.end('SIGKILL'));
+  const isUp = async (node: ClusterNode): Promise<boolean> => {
+    const { body } = await node.call('GET', '/v1/health?consistency=local', { timeoutMs: 3_000 });
+    const items = body.items as { readonly backend: string; readonly verdict: string }[];
+    return items.some((item) => item.backend === backend.id && item.verdict === 'up');
+  };
+  return async () => {
+    await backend.start();
+    const isUpEverywhere = async (): Promise<boolean> => (await Promise.all(nodes.map(isUp))).every(Boolean);
+    await waitFor(`${backend.id} to be up`, isUpEverywhere, { timeoutMs: RECOVERY_MS, everyMs: 50 });
+    // A proxy thread that failed to connect a moment ago goes round it for a little longer.
+    await sleep(SUSPECTED_MS);
+    stage.onBackendUp(backend.id);
+  };
 };
 
 const hasClocks = ({ faulty }: Stage): boolean => faulty.machine.hasClocks;
@@ -189,6 +223,8 @@ const SHORT: readonly [number, number] = [1_000, 3_000];
 export const FAULTS: readonly Fault[] = [
   { name: 'leader killed', on: 'leader', lastsMs: SHORT, begin: kill },
   { name: 'follower killed', on: 'follower', lastsMs: SHORT, begin: kill },
+  { name: 'both others killed', on: 'any', lastsMs: [2_000, 4_000], begin: killOthers, alone: true },
+  { name: 'leader stopped in order', on: 'leader', lastsMs: SHORT, begin: stop },
   { name: 'leader paused', on: 'leader', lastsMs: SHORT, begin: pause },
   { name: 'follower paused', on: 'follower', lastsMs: SHORT, begin: pause },
   { name: 'leader cut off', on: 'leader', lastsMs: [2_000, 5_000], begin: isolate },

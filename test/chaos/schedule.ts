@@ -45,7 +45,9 @@ export async function endure(stage: Stage, fault: Fault, node: ClusterNode): Pro
 /** How often each fault was done. Rejects when a fault could not be undone. */
 export async function runCombined(stage: Stage, options: ScheduleOptions): Promise<ReadonlyMap<string, number>> {
   const { untilMs, atOnce, say = () => undefined } = options;
-  const faults = (options.faults ?? FAULTS).filter((fault) => fault.possible?.(stage) ?? true);
+  const faults = (options.faults ?? FAULTS).filter(
+    (fault) => fault.alone !== true && (fault.possible?.(stage) ?? true),
+  );
   const busy = new Set<string>();
   const active = new Set<Promise<void>>();
   const counts = new Map<string, number>();

@@ -45,6 +45,11 @@ export class Writer {
     return this.#acknowledged.length;
   }
 
+  /** What was promised so far, oldest first. */
+  get acknowledged(): WriterReport['acknowledged'] {
+    return this.#acknowledged;
+  }
+
   async stop(): Promise<WriterReport> {
     this.#running = false;
     await this.#work;

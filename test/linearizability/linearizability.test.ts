@@ -49,7 +49,8 @@ it(
         random: new SeededRandom(seed),
         onDown: () => undefined,
         onUp: () => undefined,
-        killBackend: async (kill) => void (await kill()),
+        killBackend: async (_id, kill) => void (await kill()),
+        onBackendUp: () => undefined,
       },
       {
         untilMs: performance.now() + seconds * 1_000,
