@@ -6,7 +6,7 @@ import { appendFileSync, mkdtempSync, rmSync, statSync, writeFileSync, readFileS
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { waitFor } from '@flotilla/shared/testing';
+import { CERTIFICATE_ONE, waitFor } from '@flotilla/shared/testing';
 import { Cluster } from '../harness/cluster.ts';
 import type { ClusterNode } from '../harness/cluster.ts';
 import { flotilla } from '../harness/process.ts';
@@ -90,6 +90,12 @@ it('forms a cluster and replicates', async () => {
   const answer = await cluster.node('n2').call('PATCH', '/v1/pools/api/backends/b1?wait=all', { body: { weight: 42 } });
   expect(answer.status).toBe(200);
   await cluster.converge();
+});
+
+it('keeps no private key that it could not encrypt', async () => {
+  const { status, body } = await cluster.node('n1').call('PUT', '/v1/certificates/site', { body: CERTIFICATE_ONE });
+  expect([status, body.error.details[0].path]).toEqual([422, 'keyPem']);
+  expect(body.error.details[0].message).toContain('FLOTILLA_KEY_FILE');
 });
 
 it.each([
