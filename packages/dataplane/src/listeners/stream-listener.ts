@@ -144,7 +144,7 @@ export class StreamListener implements ListenerHandle {
       admission.leaveListener(this.name);
     });
     if (!this.#table.trustsProxyProtocol(peerIp)) {
-      this.#identified(tracked, socketEndpoints(socket));
+      this.#identified(tracked, new SocketEndpoints(socket, peerIp));
       return;
     }
     readProxyHeader(
@@ -152,7 +152,7 @@ export class StreamListener implements ListenerHandle {
       { timers: this.#environment.context.timers, timeoutMs: spec.timeouts.headerMs },
       (result) => {
         if (result.type === 'error') this.#reject(socket, result.reason);
-        else this.#identified(tracked, result.endpoints ?? socketEndpoints(socket));
+        else this.#identified(tracked, result.endpoints ?? new SocketEndpoints(socket, peerIp));
       },
     );
   }
@@ -200,13 +200,25 @@ export class StreamListener implements ListenerHandle {
   }
 }
 
-function socketEndpoints(socket: Socket): Endpoints {
-  return {
-    clientIp: plainIp(socket.remoteAddress ?? ''),
-    clientPort: socket.remotePort ?? 0,
-    localIp: plainIp(socket.localAddress ?? ''),
-    localPort: socket.localPort ?? 0,
-  };
+/** Our own end is asked of the kernel only where somebody wants to know it: a system call less for most connections. */
+class SocketEndpoints implements Endpoints {
+  readonly clientIp: string;
+  readonly clientPort: number;
+  readonly #socket: Socket;
+
+  constructor(socket: Socket, peerIp: string) {
+    this.clientIp = plainIp(peerIp);
+    this.clientPort = socket.remotePort ?? 0;
+    this.#socket = socket;
+  }
+
+  get localIp(): string {
+    return plainIp(this.#socket.localAddress ?? '');
+  }
+
+  get localPort(): number {
+    return this.#socket.localPort ?? 0;
+  }
 }
 
 /** An IPv4 peer of a dual-stack socket is that IPv4 peer. */
