@@ -5,7 +5,7 @@
 import { CELL, HEADER } from './layout.ts';
 
 /** Cells that are set aside together: small, because a batch of new pins touches as many segments as it has pins. */
-const SEGMENT_CELLS = 256;
+const SEGMENT_CELLS = 64;
 
 /** Pool, four words of the key, backend, expiry, revision: eight little-endian words, without the cell's sequence number. */
 export const PIN_RECORD_BYTES = 32;
