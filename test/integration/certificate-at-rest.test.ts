@@ -2,7 +2,7 @@
  * Story: private keys are encrypted with a key file that every node should have. A node that was forgotten does not serve
  * the certificate and says which key it lacks; given the file, it does. Where nothing could encrypt, a key is not taken.
  */
-import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect } from 'node:tls';
@@ -88,4 +88,22 @@ it('leaves no trace of the key on any disk or in any log', () => {
   expect(texts.some((text) => text.includes('SEALED PRIVATE KEY'))).toBe(true);
   for (const text of [...texts, ...cluster.nodes.map(({ process }) => process.output)])
     expect(text.includes(MARK)).toBe(false);
+});
+
+it('changes the key: rotate the file, restart one by one, encrypt anew, forget the old one', async () => {
+  const servers = { FLOTILLA_SERVER: cluster.nodes.map(({ api }) => api).join(',') };
+  const restartAll = async (): Promise<void> => {
+    for (const node of cluster.nodes) {
+      await node.process.end();
+      node.process.start();
+      await node.waitReady();
+    }
+  };
+  expect((await flotilla(['certs', 'key', keyFile, '--rotate'])).code).toBe(0);
+  await restartAll();
+  const reseal = await flotilla(['certs', 'reseal', '--output', 'json'], { env: servers });
+  expect(JSON.parse(reseal.stdout), reseal.stderr).toMatchObject({ resealed: ['site'] });
+  writeFileSync(keyFile, `${readFileSync(keyFile, 'utf8').split('\n')[0]}\n`);
+  await restartAll();
+  for (const node of cluster.nodes) expect(await shown(node)).toBe('one.example');
 });

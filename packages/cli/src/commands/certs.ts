@@ -1,6 +1,6 @@
 /**
  * `flotilla certs`: a private authority for the nodes of a cluster, certificates from it, the key that certificates are
- * encrypted with at rest. Works on files only and asks no cluster.
+ * encrypted with at rest. Works on files and asks no cluster, `reseal` excepted.
  */
 import { randomBytes } from 'node:crypto';
 import { readdirSync } from 'node:fs';
@@ -11,8 +11,8 @@ import { EXIT, errorText } from '@flotilla/shared';
 import { type CertificateView, createAuthority, issueCertificate, viewCertificate } from '../certs/authority.ts';
 import { filesOf, readText, refuseToOverwrite, SECRET_MODE, writePair, writeWhole } from '../certs/files.ts';
 import { CliError } from '../cli-error.ts';
-import { type OutputFormat, OUTPUT_FORMATS, renderList } from '../output/render.ts';
-import { examples, remark, show, wholeNumber } from './api-command.ts';
+import { type OutputFormat, OUTPUT_FORMATS, renderList, renderRecord } from '../output/render.ts';
+import { apiCommand, apiContext, examples, remark, show, wholeNumber } from './api-command.ts';
 
 const DIRECTORY_DEFAULT = 'certs';
 const AUTHORITY_DAYS = 3650;
@@ -43,6 +43,7 @@ export function registerCerts(program: Command): void {
     .addCommand(issueCommand())
     .addCommand(showCommand())
     .addCommand(keyCommand())
+    .addCommand(resealCommand())
     .addHelpText(
       'after',
       examples('certs init', 'certs issue n1 --host 10.0.0.1 --host n1.internal', 'certs show', 'certs key key.txt'),
@@ -165,9 +166,23 @@ function keyCommand(): Command {
       if (rotate !== true) refuseToOverwrite([file], false);
       writeWhole(file, `${randomBytes(KEY_BYTES).toString('base64')}\n${old}`, SECRET_MODE);
       show(`FLOTILLA_KEY_FILE=${resolve(file)}`);
-      remark('Next: give every node the same file, keep a copy apart from backups, and start the nodes one by one.');
+      remark(
+        'Next: give every node the same file, keep a copy apart from backups, and start the nodes one by one; after a rotation: certs reseal.',
+      );
     })
     .addHelpText('after', examples('certs key /etc/flotilla/key.txt', 'certs key /etc/flotilla/key.txt --rotate'));
+}
+
+function resealCommand(): Command {
+  return apiCommand('reseal', 'Encrypt all private keys that the cluster keeps with its newest key')
+    .action(async (_options, command: Command) => {
+      const { client, format } = apiContext(command);
+      const call = { method: 'POST', path: '/v1/certificates/reseal' };
+      const { body } = await client.call<{ keyId: string | null; resealed: readonly string[] }>(call);
+      const names = body.resealed.length === 0 ? '(none: all have it)' : body.resealed.join(', ');
+      show(renderRecord(format, body, Object.entries({ key: body.keyId ?? '(none)', 'encrypted anew': names })));
+    })
+    .addHelpText('after', examples('certs reseal'));
 }
 
 function view(path: string, caPem: string | null): CertificateView {
