@@ -113,6 +113,7 @@ async function fullTable(pins: number): Promise<void> {
 
   startMs = cpuMs();
   const captured = machine.capture();
+  const capturedIndex = index;
   line('snapshot: capture', cpuMs() - startMs, 'ms');
   const chunks: Uint8Array[] = [];
   const iterator = captured.chunks[Symbol.asyncIterator]();
@@ -149,10 +150,8 @@ async function fullTable(pins: number): Promise<void> {
   async function* stream(): AsyncGenerator<Uint8Array> {
     for (const chunk of chunks) yield chunk;
   }
-  const at = index - 0;
-  const indexOfCapture = Number(/"index":(\d+)/.exec(Buffer.from(chunks[0] ?? []).toString())?.[1] ?? at);
   await copy.restore(
-    { index: indexOfCapture, term: 1, conf, digest: captured.digest, sizeBytes: captured.sizeBytes },
+    { index: capturedIndex, term: 1, conf, digest: captured.digest, sizeBytes: captured.sizeBytes },
     stream(),
   );
   clearImmediate(timer);
