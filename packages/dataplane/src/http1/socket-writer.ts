@@ -8,12 +8,13 @@ import type { Socket } from 'node:net';
 import { BACKPRESSURE_BYTES, COALESCE_MAX_BYTES, SPAN_AS_TEXT_MAX_BYTES } from '../limits.ts';
 import type { MessageWriter } from '../request/message-writer.ts';
 import { atEndOfTurn } from './write-turn.ts';
+import type { TurnWriter } from './write-turn.ts';
 
 /** As much as one read can bring. */
 const TRANSFER_BYTES = 65_536;
 const freeTransfers: Buffer[] = [];
 
-export class SocketWriter implements MessageWriter {
+export class SocketWriter implements MessageWriter, TurnWriter {
   readonly framesBodies = false;
   readonly socket: Socket;
   #text = '';
