@@ -4,7 +4,7 @@
  */
 import { FAULT_KINDS } from '../faults/kinds.ts';
 
-export const EVENT_KINDS = [
+const EVENT_KINDS = [
   'election',
   'entry committed',
   'truncation',
@@ -29,8 +29,6 @@ export const EVENT_KINDS = [
   'history checked',
   'control plane command',
 ] as const;
-
-export type EventKind = (typeof EVENT_KINDS)[number];
 
 export class Coverage {
   readonly #counts = new Map<string, number>();

@@ -6,8 +6,9 @@ import regressions from './regressions.json' with { type: 'json' };
 import { runSimulation } from './run.ts';
 import { simulate } from './simulate.ts';
 
-const TIMEOUT_MS = 120_000;
-const SHORT_MS = 6000;
+/** A bound for machines that do other things too; alone each takes a few seconds. */
+const TIMEOUT_MS = 400_000;
+const SHORT_MS = 5000;
 
 describe('regressions', () => {
   it.each(regressions)(
@@ -37,11 +38,11 @@ it(
 );
 
 it(
-  'some dozens of short seeds break nothing, and do exercise the cluster',
+  'two dozens of short seeds break nothing, and do exercise the cluster',
   async () => {
-    const result = await runSimulation({ seeds: 40, firstSeed: 1000, timeMs: SHORT_MS });
+    const result = await runSimulation({ seeds: 24, firstSeed: 1000, timeMs: SHORT_MS });
     expect(result.failure).toBeNull();
-    expect(result.seedsDone).toBe(40);
+    expect(result.seedsDone).toBe(24);
     for (const kind of ['election', 'restart', 'truncation', 'snapshot saved', 'membership changed', 'read answered']) {
       expect(result.coverage.get(kind), kind).toBeGreaterThan(0);
     }
