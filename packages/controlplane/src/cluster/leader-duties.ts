@@ -5,10 +5,11 @@
 import { randomBytes } from 'node:crypto';
 import { errorText } from '@flotilla/shared';
 import type { Logger } from '@flotilla/shared/runtime';
-import { affinityKeyBytes, leaderTickMs, livenessCheckMs, livenessTimeoutMs, livenessUnlinkedMs } from '../limits.ts';
+import { affinityKeyBytes, leaderTickMs, livenessCheckMs } from '../limits.ts';
 import { type Sealing, sealDraft } from '../secrets/seal-draft.ts';
 import { drainStep } from './drain.ts';
 import type { ClusterHost } from './host.ts';
+import { countsAsAlive } from './liveness.ts';
 import { promoteReady } from './membership.ts';
 import type { Peers } from './peers.ts';
 
@@ -28,6 +29,9 @@ export class LeaderDuties {
   #busy = false;
   #lastTickMs = -Infinity;
   #seedRefused = false;
+  /** The term that this node leads, null where it does not; and since when it was noticed. */
+  #term: number | null = null;
+  #leadsSinceMs = 0;
 
   constructor(options: LeaderDutiesOptions) {
     this.#options = options;
@@ -42,6 +46,11 @@ export class LeaderDuties {
   run(): void {
     if (this.#busy) return;
     const status = this.#options.host.status();
+    if (status.role !== 'leader') this.#term = null;
+    else if (status.term !== this.#term) {
+      this.#term = status.term;
+      this.#leadsSinceMs = performance.now();
+    }
     if (status.role !== 'leader' || !status.quorum) return;
     this.#busy = true;
     this.#all()
@@ -86,9 +95,13 @@ export class LeaderDuties {
     const silentMs = new Map(peers.map((peer) => [peer.id, peer.silentMs]));
     const items: { id: string; alive: boolean }[] = [];
     for (const [id, row] of host.state.members.entries()) {
-      // A broken connection is a sign of its own: what is silent besides is dead sooner.
-      const patienceMs = linked.includes(row.replica) ? livenessTimeoutMs : livenessUnlinkedMs;
-      const alive = id === host.nodeId || (silentMs.get(row.replica) ?? Infinity) < patienceMs;
+      const facts = {
+        wasAlive: row.alive,
+        silentMs: silentMs.get(row.replica) ?? Infinity,
+        linked: linked.includes(row.replica),
+        leadsMs: performance.now() - this.#leadsSinceMs,
+      };
+      const alive = id === host.nodeId || countsAsAlive(facts);
       if (alive !== row.alive) items.push({ id, alive });
     }
     if (items.length > 0) await host.proposeOwn({ type: 'member.liveness', items });
