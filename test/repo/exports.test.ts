@@ -12,6 +12,8 @@ const run = promisify(execFile);
 const EXTRA_ENTRIES: Readonly<Record<string, string>> = {
   '@flotilla/shared/schema': 'brings TypeBox and ajv along, which the proxy threads and the pure folders must not load',
   '@flotilla/shared/runtime': 'brings pino, prom-client and msgpackr along: I/O that the pure folders must not load',
+  '@flotilla/raft/internals':
+    'store seam, codec and frames, on which the simulator puts a disk and a network of its own',
   '@flotilla/controlplane/state': 'the pure state machine, which the simulator drives without API, sockets or timers',
   '@flotilla/dataplane/table': 'the pure routing table, which explains a choice outside a proxy thread',
 };

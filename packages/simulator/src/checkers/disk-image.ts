@@ -3,7 +3,7 @@
  * and not by the product's. An entry is known here only once it can no longer be lost.
  */
 import { crc32 } from 'node:zlib';
-import type { Operation } from '@flotilla/raft/testing';
+import type { Operation } from '@flotilla/raft/internals';
 
 export interface DurableEntry {
   readonly index: number;

@@ -2,7 +2,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { EMPTY_CONF } from '@flotilla/raft';
 import type { ConfState, Entry } from '@flotilla/raft';
-import type { Message, Operation } from '@flotilla/raft/testing';
+import type { Message, Operation } from '@flotilla/raft/internals';
 import { followsSafely } from './committed.ts';
 import { SafetyChecks } from './safety.ts';
 import { Violations } from './violations.ts';

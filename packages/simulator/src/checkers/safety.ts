@@ -3,7 +3,7 @@
  * could break them. Looks at disks, messages and applied entries only, never into the core.
  */
 import type { ConfState, Entry } from '@flotilla/raft';
-import type { Message, Operation } from '@flotilla/raft/testing';
+import type { Message, Operation } from '@flotilla/raft/internals';
 import type { LedgerCommand } from '../cluster/ledger.ts';
 import { Committed, followsSafely, hasQuorum } from './committed.ts';
 import { DiskImage } from './disk-image.ts';

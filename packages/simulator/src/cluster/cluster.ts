@@ -252,7 +252,8 @@ export class Cluster {
     } else if (error.code === 'DISK') {
       this.coverage.add('node ended by its disk');
       this.restartLater(node, 500);
-    } else if (error.message.includes('invariant')) {
+    } else if (error.cause === undefined) {
+      // Without a cause it was the core's own assertion.
       this.violations.demand(false, 'core invariant', () => `${node.replica}: ${error.message}`);
     } else this.bug(node.replica, error);
   }

@@ -4,7 +4,7 @@
  */
 import { LevelStorage, RaftError, RaftNode } from '@flotilla/raft';
 import type { ConfState, RaftNodeOptions, Recovered } from '@flotilla/raft';
-import type { Message } from '@flotilla/raft/testing';
+import type { Message } from '@flotilla/raft/internals';
 import { NodeLoop } from '../engine/node-loop.ts';
 import type { SimRandom } from '../engine/random.ts';
 import type { World } from '../engine/world.ts';

@@ -2,7 +2,7 @@
  * One data directory: what is on the platter, what only the cache holds, and the small file beside the database. Survives
  * crashes of the process that uses it, minus what was not synced. Knows keys and bytes, not what they mean.
  */
-import type { Operation, Witness } from '@flotilla/raft/testing';
+import type { Operation, Witness } from '@flotilla/raft/internals';
 import type { SimRandom } from '../engine/random.ts';
 
 /** Keys as text of bytes, so that a Map holds them and they sort like LevelDB's. */

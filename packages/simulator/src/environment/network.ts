@@ -3,7 +3,7 @@
  * `stream` (TCP: in order per lane, nothing lost but with the connection) and `datagram` (lost, doubled, out of order:
  * nothing that TCP does, everything that Raft must survive).
  */
-import type { Lane, Message } from '@flotilla/raft/testing';
+import type { Lane, Message } from '@flotilla/raft/internals';
 import type { TransportHandlers } from '@flotilla/raft';
 import type { NodeLoop } from '../engine/node-loop.ts';
 import type { SimRandom } from '../engine/random.ts';

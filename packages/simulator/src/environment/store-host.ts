@@ -2,7 +2,7 @@
  * What the production store stands on in a simulation: LevelDB's calls over a simulated disk. One per process; when the
  * process dies, its unanswered calls stay unanswered.
  */
-import type { Database, KeyRange, Operation, StoreHost, Witness } from '@flotilla/raft/testing';
+import type { Database, KeyRange, Operation, StoreHost, Witness } from '@flotilla/raft/internals';
 import type { NodeLoop } from '../engine/node-loop.ts';
 import type { World } from '../engine/world.ts';
 import { keyBytes, keyOf } from './disk.ts';

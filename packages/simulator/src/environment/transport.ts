@@ -1,8 +1,8 @@
 /**
  * One process's end of the simulated network, behind raft's own port: production frames and codec, simulated carriage.
  */
-import type { Message, Lane } from '@flotilla/raft/testing';
-import { ByteWriter, FrameReader, messageTag, readMessage, writeFrame, writeMessage } from '@flotilla/raft/testing';
+import type { Message, Lane } from '@flotilla/raft/internals';
+import { ByteWriter, FrameReader, messageTag, readMessage, writeFrame, writeMessage } from '@flotilla/raft/internals';
 import type { PeerAddress, SnapshotMeta, Transport, TransportHandlers } from '@flotilla/raft';
 import type { NodeLoop } from '../engine/node-loop.ts';
 import type { Endpoint, SimNetwork } from './network.ts';
