@@ -2,6 +2,7 @@
  * Everything that goes on while faults are done to a cluster, and the sums of it: requests, sessions, writes, leadership,
  * digests. A row of the report is the difference between two such sums.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { waitFor } from '@flotilla/shared/testing';
 import { targetsOf } from '../harness/cluster.ts';
 import { FaultCluster } from '../harness/fault-cluster.ts';
@@ -15,6 +16,7 @@ import { Watch } from './watch.ts';
 const SESSIONS_COUNT = 30;
 const SESSION_PAUSE_MS = 150;
 const TRAFFIC_PAUSE_MS = 15;
+const AFTERMATH_MS = 300;
 const RECOVERED_WITHIN_MS = 60_000;
 
 /** What must be zero is named first in each group's end. */
@@ -87,7 +89,9 @@ export class Account {
 
   /** A cluster with everything going on. */
   static async open(seed: number): Promise<Account> {
-    const retry = { attempts: 2, on: ['connect-failure', 'reset', 502, 503] };
+    // A backend that dies takes all its requests with it at once: the budget that keeps retries from becoming a storm is
+    // not what is looked at here.
+    const retry = { attempts: 2, on: ['connect-failure', 'reset', 502, 503], budgetRatio: 1, budgetMinCount: 1_000 };
     const affinity = { type: 'cookie', name: 'FLOTILLA', ttlMs: 3_600_000, strict: false };
     return new Account(await FaultCluster.start({ pool: { retry, affinity } }), seed);
   }
