@@ -81,7 +81,11 @@ export class Account {
       killBackend: async (id, kill) => {
         kills += 1;
         backendsDown.add(id);
-        await kill();
+        await this.#traffic.killBackend(async () => {
+          await kill();
+          // On a machine that is busy, what went under shows later.
+          await sleep(AFTERMATH_MS);
+        });
       },
       onBackendUp: (id) => backendsDown.delete(id),
     };
