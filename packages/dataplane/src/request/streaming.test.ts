@@ -253,7 +253,7 @@ describe('tunnels', () => {
     client.socket.end('bye');
     await peer.contains('bye');
     await waitFor('FIN at the backend', () => peer.ended);
-    expect(inFlight()).toBe(0);
+    await waitFor('nothing in flight', () => inFlight() === 0);
   });
 
   test('a backend that ends lets its last bytes through', async () => {
