@@ -263,12 +263,13 @@ export class NodeContext implements ApiContext {
     this.#options.links.onEnd?.(how);
   }
 
+  /** By the membership rather than by the list of members: a node that has just come may not have announced itself yet. */
   #replicaOf(host: ClusterHost, id: string): string {
-    const row = host.state.members.get(id);
-    if (row === undefined) throw new FlotillaError('NOT_FOUND', `${id} is not a member`);
-    if (!host.status().conf.voters.includes(row.replica))
-      throw new FlotillaError('CONFLICT', `${id} has no vote and cannot lead`);
-    return row.replica;
+    const { conf } = host.status();
+    const replica = conf.voters.find((voter) => nameOf(voter) === id);
+    if (replica !== undefined) return replica;
+    if (host.state.members.has(id)) throw new FlotillaError('CONFLICT', `${id} has no vote and cannot lead`);
+    throw new FlotillaError('NOT_FOUND', `${id} is not a member`);
   }
 
   #connectionsOf(threadId: number): number {
