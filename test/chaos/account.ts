@@ -2,7 +2,6 @@
  * Everything that goes on while faults are done to a cluster, and the sums of it: requests, sessions, writes, leadership,
  * digests. A row of the report is the difference between two such sums.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { waitFor } from '@flotilla/shared/testing';
 import { targetsOf } from '../harness/cluster.ts';
 import { FaultCluster } from '../harness/fault-cluster.ts';
@@ -16,7 +15,6 @@ import { Watch } from './watch.ts';
 const SESSIONS_COUNT = 30;
 const SESSION_PAUSE_MS = 150;
 const TRAFFIC_PAUSE_MS = 15;
-const AFTERMATH_MS = 300;
 const RECOVERED_WITHIN_MS = 60_000;
 
 /** What must be zero is named first in each group's end. */
@@ -81,11 +79,7 @@ export class Account {
       killBackend: async (id, kill) => {
         kills += 1;
         backendsDown.add(id);
-        await this.#traffic.killBackend(async () => {
-          await kill();
-          // On a machine that is busy, what went under shows later.
-          await sleep(AFTERMATH_MS);
-        });
+        await kill();
       },
       onBackendUp: (id) => backendsDown.delete(id),
     };
