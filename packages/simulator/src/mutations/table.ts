@@ -101,12 +101,6 @@ export const MUTATIONS: readonly Mutation[] = [
     MANY_SEEDS,
   ),
   mutation(
-    'acknowledges one entry too many',
-    'core/following.ts',
-    ['acknowledge(s, from, lastNew);', 'acknowledge(s, from, s.log.lastIndex);'],
-    MANY_SEEDS,
-  ),
-  mutation(
     'old writes count for a log that was cut off',
     'core/following.ts',
     ['for (const write of s.writes) write.durableTo = Math.min(write.durableTo, from - 1);', ''],
@@ -116,15 +110,6 @@ export const MUTATIONS: readonly Mutation[] = [
     'while (!s.installing && s.applying < Math.min(s.commit, s.durable)) {\n    const entries = s.log.slice(s.applying + 1, Math.min(s.commit, s.durable));',
     'while (!s.installing && s.applying < s.durable) {\n    s.commit = Math.max(s.commit, s.durable);\n    const entries = s.log.slice(s.applying + 1, s.durable);',
   ]),
-  mutation(
-    'leader ignores a later term',
-    'core/raft.ts',
-    [
-      "if (message.type === 'vote-response' && message.pre && message.granted) return true;",
-      "if (message.type === 'vote-response' && message.pre && message.granted) return true;\n  if (s.leading !== null && message.type === 'append-response') return true;",
-    ],
-    MANY_SEEDS,
-  ),
   // Reads.
   mutation('reads without asking a quorum', 'core/reads.ts', [
     'if (read.confirmSeq > confirmed || read.index === -1) break;',
@@ -165,12 +150,6 @@ export const MUTATIONS: readonly Mutation[] = [
     'if (voterDistance(conf.voters, simple.voters) <= 1) return simple;',
     'if (voterDistance(conf.voters, simple.voters) <= 3) return simple;',
   ]),
-  mutation(
-    'campaigns with a change not in force',
-    'core/election.ts',
-    [' && !hasConfBetween(s, s.applying, s.commit)', ''],
-    400,
-  ),
   // Disk.
   mutation('batches are not synced', 'storage/write-lane.ts', ['{ sync: true }', '{ sync: false }']),
   mutation(
@@ -197,12 +176,6 @@ export const MUTATIONS: readonly Mutation[] = [
     ["if (crc32(value.subarray(at, reader.at)) !== crc) throw new FormatError('checksum of an entry differs');", ''],
     MANY_SEEDS,
   ),
-  mutation(
-    'old copies are not noticed',
-    'storage/recover.ts',
-    ['witness.batch > hardRecord.batch', 'witness.batch < 0'],
-    MANY_SEEDS,
-  ),
   mutation('snapshot flips before its chunks', 'storage/snapshot-store.ts', [
     '    await writer.flush();\n    const saved',
     '    const saved',
@@ -213,10 +186,4 @@ export const MUTATIONS: readonly Mutation[] = [
     "if (pending.state === 'sent' && pending.term <= entry.term + 1) this.#rest(pending, nowMs);",
   ]),
   mutation('stamps with fractions', 'core/replication.ts', ['Math.floor(s.wallMs +', '(s.wallMs +']),
-  mutation(
-    'failed writes are vouched for',
-    'storage/level-storage.ts',
-    ['batch: this.#durableBatch });', 'batch: this.#batch });'],
-    MANY_SEEDS,
-  ),
 ];
