@@ -65,12 +65,6 @@ export const MUTATIONS: readonly Mutation[] = [
     'const incoming = majorityVote([...conf.voters].slice(0, 1).concat(conf.learners), votes);',
   ]),
   // Log and commit.
-  mutation(
-    'commits a former term by counting',
-    'core/replication.ts',
-    ['if (index <= s.commit || s.log.termAt(index) !== s.term) return;', 'if (index <= s.commit) return;'],
-    MANY_SEEDS,
-  ),
   mutation('own entries count before they are on disk', 'core/replication.ts', [
     '(id === s.self ? s.durable :',
     '(id === s.self ? s.log.lastIndex :',
@@ -91,15 +85,6 @@ export const MUTATIONS: readonly Mutation[] = [
     's.log.termAt(entry.index) !== entry.term) {',
     's.log.termAt(entry.index) === undefined) {',
   ]),
-  mutation(
-    'believes any commit index',
-    'core/following.ts',
-    [
-      's.commit = Math.max(s.commit, Math.min(message.commit, s.matched));\n  acknowledge',
-      's.commit = Math.max(s.commit, Math.min(message.commit, s.log.lastIndex));\n  acknowledge',
-    ],
-    MANY_SEEDS,
-  ),
   mutation(
     'old writes count for a log that was cut off',
     'core/following.ts',
