@@ -170,5 +170,8 @@ export const MUTATIONS: readonly Mutation[] = [
     "if (pending.state === 'sent' && pending.term < entry.term) this.#rest(pending, nowMs);",
     "if (pending.state === 'sent' && pending.term <= entry.term + 1) this.#rest(pending, nowMs);",
   ]),
-  mutation('stamps with fractions', 'core/replication.ts', ['Math.floor(s.wallMs +', '(s.wallMs +']),
+  mutation('stamps with fractions', 'core/log-time.ts', [
+    'Math.floor(s.nowMs + s.logLeadMs)',
+    '(s.nowMs + s.logLeadMs)',
+  ]),
 ];
