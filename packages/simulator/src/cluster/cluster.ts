@@ -39,6 +39,8 @@ export class Cluster {
   /** Machines whose database is an old copy. */
   /** The liveness phase has begun: no more faults, also no belated ones. */
   healing = false;
+  /** When a disk was last made to forget. */
+  lastLossMs = -Infinity;
   readonly #restored = new Set<string>();
   #numbers = 0;
 
@@ -143,12 +145,18 @@ export class Cluster {
     node.start(this.replicas);
   }
 
+  /** Its disk forgets, by whatever fault follows. */
+  loseDisk(node: SimNode): void {
+    this.lastLossMs = this.world.nowMs;
+    this.checks.diskLost(node.replica, true);
+  }
+
   /** Puts an old copy in place of the database. Its owner must notice: it forgot what it promised. */
   restoreBackup(node: SimNode, backup: ReadonlyMap<string, Buffer>): void {
     node.kill();
     node.disk.restore(backup);
     this.trace.line('fault', 'old-backup', `${node.replica} restored`);
-    this.checks.diskLost(node.replica, true);
+    this.loseDisk(node);
     this.coverage.add('old backup restored');
     this.#restored.add(node.replica);
     this.restartLater(node, 100);

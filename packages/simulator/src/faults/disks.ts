@@ -7,24 +7,28 @@ import type { SimNode } from '../cluster/sim-node.ts';
 import { pickRunning } from './context.ts';
 import type { Effect, FaultContext } from './context.ts';
 
+const SETTLE_MS = 5000;
+
 /** A machine whose disk may be lost: what was committed stays on a quorum of the others. */
 function pickExpendable({ cluster, dice }: FaultContext): SimNode | null {
   const { newestConf, confs } = cluster.checks.committed;
   const recent = [newestConf, confs.at(-2)?.conf ?? newestConf];
   const safe = recent.every((conf) => {
-    const voters = [...conf.voters, ...conf.votersOutgoing];
-    const lost = voters.filter((id) => cluster.checks.image(id).lost || cluster.nodes.get(id)?.state === 'retired');
+    const members = [...conf.voters, ...conf.votersOutgoing, ...conf.learners];
+    const lost = members.filter((id) => cluster.checks.image(id).lost || cluster.nodes.get(id)?.state === 'retired');
     return conf.votersOutgoing.length === 0 && conf.voters.length >= 3 && lost.length === 0;
   });
+  // A change under way may still make a voter of the one that was lost last.
+  const settled = cluster.world.nowMs - cluster.lastLossMs > SETTLE_MS;
   const nodes = cluster.running();
-  return safe && nodes.length > 0 ? dice.pick(nodes) : null;
+  return safe && settled && nodes.length > 0 ? dice.pick(nodes) : null;
 }
 
 function rot(context: FaultContext, letter: string): boolean {
   const node = pickExpendable(context);
   if (node === null || !node.disk.rot(letter, context.dice)) return false;
   // It is found at the latest when the store is read again.
-  context.cluster.checks.diskLost(node.replica, true);
+  context.cluster.loseDisk(node);
   context.cluster.crash(node, 50);
   return true;
 }
@@ -63,7 +67,7 @@ export const diskFaults = {
     const node = pickExpendable(context);
     if (node === null) return false;
     // Under its former identity it would promise what it no longer knows; the operator brings a new one in its place.
-    context.cluster.checks.diskLost(node.replica, true);
+    context.cluster.loseDisk(node);
     context.cluster.retire(node);
     return true;
   },

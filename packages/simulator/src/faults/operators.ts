@@ -74,8 +74,10 @@ export const operatorActions = {
   },
   promote(context) {
     const { learners, voters } = context.cluster.checks.committed.newestConf;
-    if (learners.length === 0 || voters.length >= VOTERS_MAX_COUNT) return false;
-    return change(context, [{ op: 'add-voter', id: context.dice.pick(learners) }]);
+    const dead = deadMembers(context.cluster);
+    const alive = learners.filter((id) => !dead.includes(id));
+    if (alive.length === 0 || voters.length >= VOTERS_MAX_COUNT) return false;
+    return change(context, [{ op: 'add-voter', id: context.dice.pick(alive) }]);
   },
   remove(context) {
     const { learners, voters } = context.cluster.checks.committed.newestConf;
