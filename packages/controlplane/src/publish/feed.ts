@@ -1,6 +1,6 @@
 /**
  * From changes of the replicated state to what the proxy threads get: the whole picture where its shape changed, one
- * small delta where only backends' numbers did. Everything that one turn of the loop applied travels together.
+ * small delta where only backends' numbers did. Everything that one slice of entries changed travels together.
  *
  * Nothing is published before the state has reached what this node knew to be committed when it started: replaying the
  * log must not serve yesterday's configurations one after the other.
@@ -83,7 +83,7 @@ export class Feed {
   #schedule(): void {
     if (this.#scheduled || !this.#opened) return;
     this.#scheduled = true;
-    setImmediate(() => {
+    queueMicrotask(() => {
       this.#scheduled = false;
       if (this.#whole) this.#publishWhole();
       else this.#publishDelta();

@@ -19,6 +19,11 @@ export interface CoreConfig {
   readonly preVoteYieldMs: number;
   /** A commit index that no other write carried to disk is written after this long; it only saves work after a restart. */
   readonly commitFlushMs: number;
+  /**
+   * How long a leader may wait for an append that tells followers of a newer commit index along with its entries. Whoever
+   * waits for it (its own proposal, a read) is told at once. 0: all are.
+   */
+  readonly commitDelayMs: number;
   /** Bytes of entries in one append message. A single larger entry still travels, alone. */
   readonly maxAppendBytes: number;
   /** Append messages, and their bytes, under way to one follower before an acknowledgement is needed. */
@@ -50,6 +55,7 @@ export const DEFAULT_CORE_CONFIG: CoreConfig = {
   failoverMaxMs: 80,
   preVoteYieldMs: 100,
   commitFlushMs: 250,
+  commitDelayMs: 0,
   maxAppendBytes: 256 * KIB,
   maxInflightMessages: 64,
   maxInflightBytes: 4 * MIB,
@@ -64,6 +70,7 @@ export function resolveConfig(given: Partial<CoreConfig>): CoreConfig {
   const config: CoreConfig = { ...DEFAULT_CORE_CONFIG, ...given };
   const faults: string[] = [];
   for (const [name, value] of Object.entries(config)) {
+    if (name === 'commitDelayMs' && value === 0) continue;
     if (!Number.isFinite(value) || value <= 0) faults.push(`${name} is ${value}: must be positive`);
   }
   const ordered = (low: keyof CoreConfig, high: keyof CoreConfig, factor = 1): void => {

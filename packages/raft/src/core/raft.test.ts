@@ -107,6 +107,43 @@ describe('forwarded requests', () => {
   });
 });
 
+describe('commit news that may wait', () => {
+  const told = (lone: LoneCore): string[] => lone.sent('append').map(({ to, message }) => `${to}:${message.commit}`);
+  const delayed = (): LoneCore => leader({ config: { commitDelayMs: 2 } });
+
+  it('travels with the next entries', () => {
+    const lone = delayed().receive('c', ackOf(1, 1)).look().propose(1).write().look().receive('b', ackOf(1, 2));
+    expect(lone.core.status().commit).toBe(2);
+    expect(told(lone)).toEqual([]);
+    lone.propose(1);
+    expect(told(lone)).toEqual(['b:2', 'c:2']);
+    expect(told(lone.look().tick(2))).toEqual([]);
+  });
+
+  it('goes by itself where no entries follow in time', () => {
+    const lone = delayed().receive('c', ackOf(1, 1)).look().propose(1).write().look().receive('b', ackOf(1, 2));
+    expect(lone.effects('wake-at').map(({ atMs }) => atMs)).toEqual([lone.nowMs + 2]);
+    expect(told(lone.tick(2))).toEqual(['b:2', 'c:2']);
+    expect(told(lone.look().tick(2))).toEqual([]);
+  });
+
+  it('reaches the replica that waits for its own proposal at once', () => {
+    const lone = delayed().receive('c', ackOf(1, 1)).look();
+    lone
+      .receive('c', { type: 'forward', term: 1, proposals: [{ seq: 7, data: new Uint8Array(1) }] })
+      .write()
+      .look();
+    expect(told(lone.receive('b', ackOf(1, 2)))).toEqual(['c:2']);
+  });
+
+  it('is never kept back for a change of membership', () => {
+    const lone = delayed().receive('c', ackOf(1, 1)).look();
+    const change = { steps: [{ op: 'add-learner', id: 'd' }], context: new Uint8Array(0) } as const;
+    lone.step({ type: 'propose-conf', nowMs: lone.nowMs, wallMs: 0, seq: 1, change }).write().look();
+    expect(told(lone.receive('b', ackOf(1, 2))).slice(0, 2)).toEqual(['b:2', 'c:2']);
+  });
+});
+
 describe('disk and loop', () => {
   it('a full disk refuses, and a stalled one hands over or steps down', () => {
     const lone = leader();

@@ -36,7 +36,7 @@ import {
   releaseReads,
   requestRead,
 } from './reads.ts';
-import { handleAppendResponse, handleHeartbeatResponse, sendAppend } from './replication.ts';
+import { broadcastCommit, handleAppendResponse, handleHeartbeatResponse, sendAppend } from './replication.ts';
 import { becomeFollower, resetElectionDeadline } from './roles.ts';
 import { handleSnapshotSaved, handleSnapshotSent, installSnapshot } from './snapshotting.ts';
 import { createState, type RaftState } from './state.ts';
@@ -154,7 +154,8 @@ function readClocks(s: RaftState, event: Event): void {
 
 function nextDeadlineMs(s: RaftState): number {
   let atMs = Math.min(s.electionDeadlineMs, s.commitFlushMs);
-  if (s.leading !== null) atMs = Math.min(atMs, s.leading.heartbeatDueMs, s.leading.transfer?.deadlineMs ?? Infinity);
+  if (s.leading !== null) atMs = Math.min(atMs, s.leading.heartbeatDueMs, s.leading.commitDueMs);
+  if (s.leading !== null) atMs = Math.min(atMs, s.leading.transfer?.deadlineMs ?? Infinity);
   for (const deadlineMs of s.forwardedReads.values()) return Math.min(atMs, deadlineMs);
   return atMs;
 }
@@ -203,6 +204,7 @@ function handleTime(s: RaftState): void {
     if (s.nowMs >= s.electionDeadlineMs) handleElectionTimeout(s);
     return;
   }
+  if (s.nowMs >= s.leading.commitDueMs) broadcastCommit(s, s.leading);
   expireTransfer(s, s.leading);
   if (s.leading === null || s.nowMs < s.leading.heartbeatDueMs) return;
   if (checkQuorum(s, s.leading)) broadcastHeartbeat(s, s.leading);

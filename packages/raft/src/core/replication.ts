@@ -11,7 +11,7 @@ import { quorumValue } from './quorum.ts';
 import { assignWaitingReads } from './reads.ts';
 import { startSnapshot } from './snapshotting.ts';
 import type { Leadership, RaftState } from './state.ts';
-import type { Entry, EntryKind, Index, ReplicaId } from './types.ts';
+import { type Entry, EntryKind, type Index, type ReplicaId } from './types.ts';
 
 export interface NewEntry {
   readonly kind: EntryKind;
@@ -72,6 +72,7 @@ export function broadcastAppend(s: RaftState, leading: Leadership): void {
 }
 
 export function broadcastCommit(s: RaftState, leading: Leadership): void {
+  leading.commitDueMs = Infinity;
   for (const [id, progress] of leading.progress) sendAppend(s, id, progress, 'commit');
 }
 
@@ -117,12 +118,28 @@ export function handleHeartbeatResponse(
 export function advanceCommit(s: RaftState, leading: Leadership): void {
   const index = quorumValue(s.conf, (id) => (id === s.self ? s.durable : (leading.progress.get(id)?.match ?? 0)));
   if (index <= s.commit || s.log.termAt(index) !== s.term) return;
+  const waiting = new Set<ReplicaId>();
+  const firstOfTerm = s.commit < leading.termStart;
+  let urgent = firstOfTerm || s.config.commitDelayMs === 0;
   for (let at = Math.max(s.commit + 1, leading.termStart); at <= index; at += 1) {
     const entry = s.log.entryAt(at);
-    if (entry !== undefined) leading.uncommittedBytes -= entryBytes(entry);
+    if (entry === undefined) continue;
+    leading.uncommittedBytes -= entryBytes(entry);
+    waiting.add(entry.origin);
+    // A change may end our own office: nobody else would tell of it.
+    urgent ||= entry.kind === EntryKind.conf;
   }
-  const firstOfTerm = s.commit < leading.termStart;
   s.commit = index;
   if (firstOfTerm) assignWaitingReads(s, leading);
-  broadcastCommit(s, leading);
+  if (urgent) broadcastCommit(s, leading);
+  else tellCommitSoon(s, leading, waiting);
+}
+
+/** The proposers at once; the others most often with the next entries, which spares each a message and its answer. */
+function tellCommitSoon(s: RaftState, leading: Leadership, waiting: ReadonlySet<ReplicaId>): void {
+  for (const id of waiting) {
+    const progress = leading.progress.get(id);
+    if (progress !== undefined) sendAppend(s, id, progress, 'commit');
+  }
+  leading.commitDueMs = Math.min(leading.commitDueMs, s.nowMs + s.config.commitDelayMs);
 }

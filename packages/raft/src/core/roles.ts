@@ -92,6 +92,7 @@ export function becomeLeader(s: RaftState): void {
     uncommittedBytes: 0,
     farewell: 0,
     heartbeatDueMs: s.nowMs + s.config.heartbeatMs,
+    commitDueMs: Infinity,
     quorumGraceMs: s.nowMs + s.config.electionMaxMs,
     confirmSeq: 0,
     reads: [],

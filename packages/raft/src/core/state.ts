@@ -42,6 +42,8 @@ export interface Leadership {
   /** We are no voter any more and leave office once this is committed; 0 while we stay. */
   farewell: Index;
   heartbeatDueMs: number;
+  /** When followers that no entries told of the newest commit index are told by themselves; Infinity where all were. */
+  commitDueMs: number;
   /** No step-down for a silent quorum before this time: its answers may still be waiting in our sockets. */
   quorumGraceMs: number;
   /** Proposals are refused until a quorum answered this read sequence; 0 where nothing is to be confirmed. */

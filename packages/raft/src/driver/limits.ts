@@ -9,6 +9,9 @@ export const PROPOSAL_TIMEOUT_MS = 5_000;
 /** How long a refused proposal or read rests before it is tried again, unless leadership changes earlier. */
 export const RETRY_AFTER_MS = 40;
 
+/** See `commitDelayMs` of the core: a client that writes again at once spares the followers a message. */
+export const COMMIT_DELAY_MS = 2;
+
 export const READS_PENDING_MAX_COUNT = 65_536;
 /** Rounds of ReadIndex under way at once; callers beyond share the next one. */
 export const READ_ROUNDS_MAX_COUNT = 8;

@@ -81,7 +81,7 @@ export class Runtime {
       mayVote: recovered.faults.length === 0,
       nowMs: this.clock.nowMs(),
       wallMs: this.clock.wallMs(),
-      ...(options.core === undefined ? {} : { config: options.core }),
+      config: { commitDelayMs: limits.COMMIT_DELAY_MS, ...options.core },
     });
     this.proposals = new Proposals({
       self,
