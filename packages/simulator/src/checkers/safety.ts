@@ -152,8 +152,6 @@ export class SafetyChecks {
       this.#toldConfs.set(index, told);
       return;
     }
-    // Who joins with an empty log knows of no membership yet.
-    if (index === 0) return;
     const expected = JSON.stringify(this.committed.confAt(index));
     this.#demand(told === expected, 'membership in force', () => `${replica} at ${index}: ${told}, not ${expected}`);
   }

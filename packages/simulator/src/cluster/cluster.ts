@@ -75,7 +75,7 @@ export class Cluster {
       onBug: (error) => this.bug('a client', error),
     });
     this.streams.onResumed = () => this.coverage.add('snapshot resumed');
-    for (const replica of voters) this.#addMachine(replica, this.initialConf);
+    for (const replica of voters) this.#addMachine(replica);
   }
 
   start(): void {
@@ -112,9 +112,9 @@ export class Cluster {
     return best;
   }
 
-  /** A new machine with an empty disk, under an id that was never used. */
+  /** A new machine with an empty disk, under an id that was never used. Who joins is told the cluster's first membership. */
   addMachine(): SimNode {
-    const node = this.#addMachine(this.#newReplica(), EMPTY_CONF);
+    const node = this.#addMachine(this.#newReplica());
     this.tellPeers();
     node.start(this.replicas);
     return node;
@@ -178,8 +178,8 @@ export class Cluster {
     return `n${this.#numbers}#${this.random.fork(`replica ${this.#numbers}`).uint32().toString(16)}`;
   }
 
-  #addMachine(replica: string, initialConf: ConfState): SimNode {
-    const { plan, world, network, streams } = this;
+  #addMachine(replica: string): SimNode {
+    const { initialConf, plan, world, network, streams } = this;
     const random = this.random.fork(`machine ${replica}`);
     const disk = new SimDisk(plan.disk, random.fork('disk'));
     const latency = random.fork('latency');

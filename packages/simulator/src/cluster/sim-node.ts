@@ -44,7 +44,7 @@ export interface NodeOptions {
   readonly rate: number;
   readonly latencyMs: () => number;
   readonly raft: Pick<RaftNodeOptions, 'core' | 'snapshots' | 'digestEvery'>;
-  /** Null: its store is already initialised. */
+  /** Membership with which the cluster began; written when its store is made. */
   readonly initialConf: ConfState;
   readonly listener: (node: SimNode) => NodeListener;
 }
