@@ -3,6 +3,7 @@
  * conflicts. Acknowledgements leave only after the write that they speak of.
  */
 import { assert } from './assert.ts';
+import { noteStamp } from './log-time.ts';
 import type { AppendRequest, Heartbeat } from './messages.ts';
 import { send, sendDurable } from './outbox.ts';
 import type { RaftState } from './state.ts';
@@ -52,7 +53,10 @@ function takeEntries(s: RaftState, entries: readonly Entry[]): void {
   const first = entries[0]?.index ?? 0;
   if (first <= s.log.lastIndex) cutOff(s, first);
   s.log.append(entries);
-  for (const entry of entries) s.draft.append.push(entry);
+  for (const entry of entries) {
+    s.draft.append.push(entry);
+    noteStamp(s, entry);
+  }
 }
 
 function cutOff(s: RaftState, from: Index): void {

@@ -175,12 +175,40 @@ describe('disk and loop', () => {
     expect(lone.effects('persist').map(({ hard, append }) => [hard.commit, append.length])).toEqual([[1, 0]]);
   });
 
-  it('stamps never run backwards, whatever the wall clock does', () => {
-    const lone = leader();
-    lone.step({ type: 'propose', nowMs: 1000, wallMs: 5000, proposals: [{ seq: 1, data: new Uint8Array(0) }] });
-    lone.step({ type: 'propose', nowMs: 1001, wallMs: 10, proposals: [{ seq: 2, data: new Uint8Array(0) }] });
-    const stamps = lone.effects('persist').flatMap(({ append }) => append.map(({ stampMs }) => stampMs));
-    expect(stamps).toEqual([5000, 5000]);
+  const stampsOf = (lone: LoneCore): number[] =>
+    lone.effects('persist').flatMap(({ append }) => append.map(({ stampMs }) => stampMs));
+  const proposeAt = (lone: LoneCore, nowMs: number, wallMs: number): LoneCore =>
+    lone.step({ type: 'propose', nowMs, wallMs, proposals: [{ seq: nowMs, data: new Uint8Array(0) }] });
+
+  it('log time goes on at its own pace, whatever the wall clock of the leader does', () => {
+    const lone = leader().look();
+    proposeAt(lone, 1_000, 5_000_000);
+    proposeAt(lone, 2_000, 5_001_000 + 3_600_000);
+    proposeAt(lone, 3_000, 10);
+    const [first = 0, second = 0, third = 0] = stampsOf(lone);
+    // A second each, and half a millisecond toward what the wall clock says.
+    expect([second - first, third - second].every((ms) => ms >= 999 && ms <= 1_001)).toBe(true);
+  });
+
+  it('a new leader continues the time of the log, not that of its own wall clock', () => {
+    const lone = new LoneCore();
+    const entry = {
+      index: 1,
+      term: 1,
+      kind: 0,
+      stampMs: 7_000_000,
+      origin: '',
+      seq: 0,
+      data: new Uint8Array(0),
+    } as const;
+    lone.receive('b', { type: 'append', term: 1, prevIndex: 0, prevTerm: 0, entries: [entry], commit: 0 }).write();
+    const heardAtMs = lone.nowMs;
+    lone.look().timeout();
+    lone.receive('b', { type: 'vote-response', term: 2, pre: true, granted: true }).write();
+    lone.receive('b', { type: 'vote-response', term: 2, pre: false, granted: true });
+    const [stamp = 0] = stampsOf(lone);
+    expect(stamp).toBeGreaterThanOrEqual(7_000_000);
+    expect(stamp - 7_000_000).toBeLessThanOrEqual(lone.nowMs - heardAtMs);
   });
 
   it('stamps are whole milliseconds: the leader applies the very stamp that wire and disk carry to the others', () => {

@@ -3,6 +3,7 @@
  * its own copy counts only once durable.
  */
 import { assert } from './assert.ts';
+import { nextStamp } from './log-time.ts';
 import { entryBytes } from './log.ts';
 import type { AppendResponse, HeartbeatResponse } from './messages.ts';
 import { send } from './outbox.ts';
@@ -23,10 +24,7 @@ export interface NewEntry {
 /** Appends to our own log and sends to everyone who keeps up. Returns the index of the first. */
 export function appendAsLeader(s: RaftState, leading: Leadership, items: readonly NewEntry[]): Index {
   const first = s.log.lastIndex + 1;
-  // Entry time never runs backwards, whatever the wall clock does.
-  // Whole milliseconds: disk and wire carry no fractions, and the leader must apply the very stamp that the others do.
-  const wallMs = Math.floor(s.wallMs + Math.max(0, s.nowMs - s.wallAtMs));
-  const stampMs = Math.max(s.log.entryAt(first - 1)?.stampMs ?? 0, wallMs);
+  const stampMs = nextStamp(s, s.log.entryAt(first - 1));
   const entries: Entry[] = [];
   for (const [offset, item] of items.entries()) {
     const entry: Entry = { index: first + offset, term: s.term, stampMs, ...item };

@@ -89,6 +89,10 @@ export interface RaftState {
   /** Wall clock at `wallAtMs` of the monotonic one; only for stamps. */
   wallMs: number;
   wallAtMs: number;
+  /** Log time minus the monotonic clock, as the newest entries showed it; null where none came since we started. See log-time. */
+  logLeadMs: number | null;
+  /** When we last stamped an entry as leader, on the monotonic clock. */
+  stampedAtMs: number;
 
   /** Latest term seen. Never falls. Written by roles. */
   term: Term;
@@ -173,6 +177,8 @@ export function createState(options: CoreOptions): RaftState {
     nowMs,
     wallMs: options.wallMs,
     wallAtMs: nowMs,
+    logLeadMs: null,
+    stampedAtMs: nowMs,
     term: Math.max(hard.term, log.lastTerm),
     vote: hard.term < log.lastTerm ? null : hard.vote,
     role: 'follower',
