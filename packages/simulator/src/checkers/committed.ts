@@ -16,6 +16,7 @@ export class Committed {
   highest = 0;
   readonly #terms = new Map<number, number>();
   readonly #chains = new Map<number, string>();
+  readonly #knownIn = new Map<number, number>();
   readonly #confs: CommittedConf[];
 
   constructor(initial: ConfState) {
@@ -30,8 +31,14 @@ export class Committed {
     return this.#chains.get(index);
   }
 
-  /** The first replica applied this entry. */
-  add(entry: Entry, chain: string): void {
+  /** The entry was committed in this term or an earlier one. */
+  committedBy(index: number): number {
+    return this.#knownIn.get(index) ?? Infinity;
+  }
+
+  /** The first replica applied this entry, in this term of its own. */
+  add(entry: Entry, chain: string, knownIn: number): void {
+    this.#knownIn.set(entry.index, knownIn);
     this.#terms.set(entry.index, entry.term);
     this.#chains.set(entry.index, chain);
     this.highest = Math.max(this.highest, entry.index);

@@ -92,6 +92,14 @@ describe('election safety', () => {
     checks.role('c', { role: 'leader', term: 3 });
     expect(broken()).toBe('leader completeness');
   });
+
+  it('a leader of an old term need not have what a later one committed', () => {
+    store('a', 'b');
+    for (const replica of ['a', 'b']) checks.durable(replica, [hard(5, '', 1)]);
+    checks.applied('a', entry(1, 1), 'chain');
+    checks.role('c', { role: 'leader', term: 4 });
+    expect(broken()).toBeUndefined();
+  });
 });
 
 describe('disks', () => {

@@ -99,6 +99,8 @@ export class SafetyChecks {
     this.#leaders.set(term, replica);
     const { image } = this.#known(replica);
     for (let index = image.snapshotIndex + 1; index <= this.committed.highest; index += 1) {
+      // A replica that was paused may learn late that it won an old term; it need not have what later terms committed.
+      if (this.committed.committedBy(index) >= term) continue;
       const expected = this.committed.termAt(index);
       const has = expected === undefined || image.entry(index)?.term === expected;
       this.#demand(
@@ -132,7 +134,7 @@ export class SafetyChecks {
       () => `${replica} applies ${index}@${term}, held by ${holders()}`,
     );
     const previous = this.committed.newestConf;
-    this.committed.add(entry, chain);
+    this.committed.add(entry, chain, known.image.hard.term);
     if (entry.kind === 1) this.#confCommitted(index, previous);
   }
 
