@@ -16,7 +16,7 @@ import { Cluster } from '../cluster/cluster.ts';
 import { applyFault } from '../faults/apply.ts';
 import type { Plan } from '../faults/plan.ts';
 import type { Coverage } from './coverage.ts';
-import { healAndConverge } from './heal.ts';
+import { HEAL_MAX_MS, healAndConverge } from './heal.ts';
 
 export interface SimulationResult {
   readonly seed: number;
@@ -33,7 +33,6 @@ export interface SimulationResult {
 
 /** A healthy run takes about one event per millisecond and node. */
 const STEPS_PER_MS = 40;
-const HEAL_MAX_MS = 130_000;
 
 /** Steps of the search for one key; beyond, the key is left undecided. */
 const HISTORY_LIMITS = { maxSteps: 200_000 };
