@@ -69,3 +69,16 @@ it('heals without a hand when the others return', async () => {
     expect((await node.call('GET', '/v1/pools/api/backends/b1?consistency=local')).body.weight).toBe(42);
   }
 });
+
+it('refuses the very next write where the leader is left alone, instead of taking what it cannot commit', async () => {
+  const leader = await cluster.leader();
+  const lost = cluster.nodes.filter((node) => node !== leader);
+  await Promise.all(lost.map((node) => node.process.end('SIGKILL')));
+  const startedMs = performance.now();
+  const refused = await leader.call('PATCH', '/v1/pools/api/backends/b1', { body: { weight: 7 }, timeoutMs: 20_000 });
+  expect(performance.now() - startedMs).toBeLessThan(REFUSED_WITHIN_MS);
+  expect([refused.status, refused.body.error.code]).toEqual([503, 'NO_QUORUM']);
+  for (const node of lost) node.process.start();
+  await Promise.all(cluster.nodes.map((node) => node.waitReady()));
+  expect((await leader.call('GET', '/v1/pools/api/backends/b1')).body.weight).toBe(42);
+});

@@ -101,7 +101,7 @@ export const commandMaxBytes = 12 * 1024 * 1024;
 export const digestEveryCount = 64;
 export const digestsKeptCount = 64;
 /** How often writes look whether this leader still has its quorum. */
-export const quorumLookMs = 50;
+export const quorumLookMs = 5;
 export const explainHeadersMax = 64;
 export const watchBacklogMaxBytes = 1024 * 1024;
 export const clusterIdBytes = 16;

@@ -118,14 +118,17 @@ export class RaftNode {
   status(): RaftStatus {
     const runtime = this.#runtime;
     const core = runtime.core.status(runtime.clock.nowMs());
+    // A leader whose peers' connections are gone has lost its quorum now, not when their silence has lasted long enough.
+    const quorum = core.quorum && (core.role !== 'leader' || runtime.outlook.quorumReachable);
     return {
       ...core,
+      quorum,
       applied: runtime.applier.index,
       clusterId: this.clusterId,
       disk: runtime.disk.state,
       linked: runtime.links.list(),
       pendingProposals: runtime.proposals.count,
-      staleMs: core.role === 'leader' && core.quorum ? 0 : core.leaderSilentMs,
+      staleMs: core.role === 'leader' && quorum ? 0 : core.leaderSilentMs,
     };
   }
 
