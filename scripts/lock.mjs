@@ -1,5 +1,6 @@
 /**
- * A lock between processes on one directory: `mkdir` is atomic everywhere. The holder touches it while it works, so a lock
+ * A lock between processes on one directory. It appears with its owner's name in it by one rename, which fails where another
+ * one stands (a directory that is not empty): nobody ever sees a lock without an owner. The holder touches it while it works, so a lock
  * whose holder died (or lives in another pid namespace and died there) is recognised by its age and taken over.
  */
 import { mkdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
@@ -9,18 +10,35 @@ import { join } from 'node:path';
 const HEARTBEAT_MS = 2_000;
 const STALE_AFTER_MS = 30_000;
 const POLL_MS = 250;
+/** What rename says where a lock stands already. */
+const TAKEN = new Set(['ENOTEMPTY', 'EEXIST']);
 
 const pause = (ms) => new Promise((wake) => setTimeout(wake, ms));
 
 function tryTake(directory) {
+  const own = `${directory}.${process.pid}`;
+  mkdirSync(own, { recursive: true });
+  writeFileSync(join(own, 'owner.json'), JSON.stringify({ pid: process.pid, host: hostname() }));
   try {
-    mkdirSync(directory);
+    renameSync(own, directory);
+    return true;
   } catch (error) {
-    if (error.code === 'EEXIST') return false;
+    rmSync(own, { recursive: true, force: true });
+    if (TAKEN.has(error.code)) return false;
     throw error;
   }
-  writeFileSync(join(directory, 'owner.json'), JSON.stringify({ pid: process.pid, host: hostname() }));
-  return true;
+}
+
+/** Aside first: a lock that is removed piece by piece would be an empty directory for a moment, free for the taking. */
+function release(directory) {
+  const aside = `${directory}.released-${process.pid}`;
+  try {
+    renameSync(directory, aside);
+    rmSync(aside, { recursive: true, force: true });
+  } catch (error) {
+    // Taken over meanwhile, and that holder is done too.
+    if (error.code !== 'ENOENT') throw error;
+  }
 }
 
 function isAlive(pid) {
@@ -61,7 +79,8 @@ function discard(directory, stalePid) {
     if (holderOf(aside)?.pid !== stalePid) return renameSync(aside, directory);
     rmSync(aside, { recursive: true, force: true });
   } catch (error) {
-    if (error.code !== 'ENOENT') throw error;
+    // Gone already; or a third took the place of the one to be put back, which then stands for both.
+    if (error.code !== 'ENOENT' && !TAKEN.has(error.code)) throw error;
   }
   return undefined;
 }
@@ -90,6 +109,6 @@ export async function withLock(directory, say, work) {
     return await work();
   } finally {
     clearInterval(heartbeat);
-    rmSync(directory, { recursive: true, force: true });
+    release(directory);
   }
 }
