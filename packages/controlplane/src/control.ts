@@ -120,6 +120,11 @@ class Control implements ControlHandle {
     this.#publisher.addPort(threadId, port);
   }
 
+  diverge(): void {
+    this.#log.warn('the state is made to differ from that of the other nodes, on request');
+    this.#session?.host.machine.diverge();
+  }
+
   setTokens(tokens: readonly ApiToken[]): void {
     this.#authenticator.replace(tokens);
     this.#log.info({ count: tokens.length }, 'the tokens of the API were replaced');

@@ -20,7 +20,7 @@ import { trafficFamilies } from './publish/exposition.ts';
 import type { Publisher } from './publish/publisher.ts';
 import { Shares } from './publish/shares.ts';
 import type { Sealing } from './secrets/seal-draft.ts';
-import { isIsolated, readSession, readSettings } from './state/index.ts';
+import { fenceText, isIsolated, readSession, readSettings } from './state/index.ts';
 
 export interface NodeContextOptions {
   readonly settings: ControlSettings;
@@ -80,6 +80,8 @@ export class NodeContext implements ApiContext {
     if (this.stopping) throw new FlotillaError('STOPPING', 'this node is stopping');
     if (session === null)
       throw new FlotillaError('NO_LEADER', `this node has no cluster yet: ${this.#options.progress()}`);
+    const { fence } = session;
+    if (fence !== null) throw new FlotillaError('QUARANTINED', fenceText(fence));
     return session.host;
   }
 
@@ -106,7 +108,7 @@ export class NodeContext implements ApiContext {
       quorum,
       readyWithoutQuorum: readSettings(state).readyWithoutQuorum,
       stopping: this.stopping,
-      quarantined: session.quarantined,
+      quarantine: session.fence === null ? '' : fenceText(session.fence),
       removed: session.duties.caughtUp && !replicasOf(conf).includes(self),
     });
     return {

@@ -98,6 +98,8 @@ export interface ControlHandle {
   readonly raftAddress: HostPort;
   /** A proxy thread (re)started. Replaces an earlier port of the same thread. */
   addProxyPort(threadId: number, port: MessagePort): void;
+  /** Debug only: makes this node's state differ from that of the others, to see that it is found and fenced. */
+  diverge(): void;
   /** From now on these tokens are valid, and no others. */
   setTokens(tokens: readonly ApiToken[]): void;
   /** Hands leadership over, stops everything in reverse order. Idempotent; resolves within `deadlineMs`. */

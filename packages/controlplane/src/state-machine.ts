@@ -70,6 +70,16 @@ export class ClusterStateMachine implements StateMachine {
     return stateDigest(this.#state);
   }
 
+  /** Debug only: one number of this replica's state becomes another one, as a bug or a faulty memory could do it. */
+  diverge(): void {
+    const [first] = this.#state.backends.entries();
+    if (first === undefined) this.#state.meta.slotCursor += 1;
+    else {
+      const [key, row] = first;
+      this.#state.backends.set(key, { ...row, config: { ...row.config, weight: row.config.weight ^ 1 } });
+    }
+  }
+
   capture(): { readonly sizeBytes: number; readonly digest: string; readonly chunks: AsyncIterable<Uint8Array> } {
     const { sizeBytes, digest, slices } = captureState(this.#state);
     return { sizeBytes, digest, chunks: this.#inTurns(slices) };

@@ -66,6 +66,7 @@ function superviseUntilStopped(settings: NodeSettings, reload?: () => ResolvedSe
       return reloadTokens(settings, reload(), { supervisor, log });
     });
     if (process.env.FLOTILLA_DEBUG === '1') process.on('SIGUSR2', () => supervisor.crashControl());
+    if (process.env.FLOTILLA_DEBUG === 'diverge') process.on('SIGUSR2', () => supervisor.divergeControl());
     if (settings.stopOnStdinClose) watchStdin(() => !stopping && onSignal('stdin closed'));
     supervisor.start();
   });

@@ -56,6 +56,11 @@ export const ERROR_CODES = {
     retry: 'after',
     hint: 'An election is under way: nothing was changed. Try again in a second.',
   },
+  QUARANTINED: {
+    status: 503,
+    retry: 'other-node',
+    hint: 'The state of this node differs from that of the other nodes and cannot be believed: ask another one. /ready says what to do.',
+  },
   UNREACHABLE: {
     status: 503,
     retry: 'after',

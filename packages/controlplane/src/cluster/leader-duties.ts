@@ -3,15 +3,20 @@
  * alive, promotion of learners, phases of drains. Every duty is idempotent: two leaders in turn may both do it.
  */
 import { randomBytes } from 'node:crypto';
+import type { Divergence } from '@flotilla/raft';
 import { errorText } from '@flotilla/shared';
 import type { Logger } from '@flotilla/shared/runtime';
-import { affinityKeyBytes, leaderTickMs, livenessCheckMs } from '../limits.ts';
+import { affinityKeyBytes, leaderTickMs, livenessCheckMs, transferTimeoutMs } from '../limits.ts';
 import { type Sealing, sealDraft } from '../secrets/seal-draft.ts';
+import { readFence } from '../state/index.ts';
 import { drainStep } from './drain.ts';
-import type { ClusterHost } from './host.ts';
+import { type ClusterHost, nameOf } from './host.ts';
 import { countsAsAlive } from './liveness.ts';
 import { promoteReady } from './membership.ts';
 import type { Peers } from './peers.ts';
+
+/** Feature level that knows `member.fence`. */
+const FENCE_LEVEL = 2;
 
 export interface LeaderDutiesOptions {
   readonly host: ClusterHost;
@@ -29,6 +34,8 @@ export class LeaderDuties {
   #busy = false;
   #lastTickMs = -Infinity;
   #seedRefused = false;
+  /** Replicas whose state differs, until they are fenced. */
+  readonly #diverged = new Map<string, Divergence>();
   /** The term that this node leads, null where it does not; and since when it was noticed. */
   #term: number | null = null;
   #leadsSinceMs = 0;
@@ -40,6 +47,12 @@ export class LeaderDuties {
 
   close(): void {
     clearInterval(this.#timer);
+  }
+
+  /** Found while this node leads; who follows it finds the same by itself. */
+  diverged(divergence: Divergence): void {
+    this.#diverged.set(divergence.replica, divergence);
+    this.run();
   }
 
   /** Also called at once when this node becomes leader. */
@@ -62,6 +75,7 @@ export class LeaderDuties {
 
   async #all(): Promise<void> {
     await this.#initialise();
+    await this.#fences();
     await this.#liveness();
     await this.#drains();
     await this.#tick();
@@ -87,6 +101,29 @@ export class LeaderDuties {
         'the initial configuration is not valid',
       );
     }
+  }
+
+  /** Whoever must not be believed must not lead either: it would answer reads, and give its state to others. */
+  async #fences(): Promise<void> {
+    const { host, log } = this.#options;
+    const { state, raft, nodeId } = host;
+    const isKnownToAll = [...state.members.entries()].every(([, row]) => row.featureLevel >= FENCE_LEVEL);
+    if (!isKnownToAll) return;
+    for (const [replica, { index, ours, theirs }] of this.#diverged) {
+      this.#diverged.delete(replica);
+      const id = nameOf(replica);
+      if (state.members.get(id)?.replica !== replica || readFence(state, id)?.replica === replica) continue;
+      try {
+        const [digest, itsDigest] = replica === raft.replica ? [theirs, ours] : [ours, theirs];
+        await host.proposeOwn({ type: 'member.fence', id, replica, index, digest, itsDigest });
+        log.error({ id, index }, 'fenced: its state differs from that of the other nodes');
+      } catch (error) {
+        this.#diverged.set(replica, { replica, index, ours, theirs });
+        throw error;
+      }
+    }
+    if (readFence(state, nodeId)?.replica === raft.replica && host.status().conf.voters.length > 1)
+      await raft.transferLeadership(null, { timeoutMs: transferTimeoutMs });
   }
 
   async #liveness(): Promise<void> {
@@ -119,7 +156,8 @@ export class LeaderDuties {
 
   async #tick(): Promise<void> {
     const nowMs = performance.now();
-    if (nowMs - this.#lastTickMs < leaderTickMs) return;
+    // Timers are late by some milliseconds, and half a check too early is better than a whole one too late.
+    if (nowMs - this.#lastTickMs < leaderTickMs - livenessCheckMs / 2) return;
     this.#lastTickMs = nowMs;
     await this.#options.host.proposeOwn({ type: 'tick' });
   }

@@ -14,7 +14,7 @@ const GOOD: ReadinessFacts = {
   quorum: true,
   readyWithoutQuorum: true,
   stopping: false,
-  quarantined: false,
+  quarantine: '',
   removed: false,
 };
 
@@ -33,7 +33,7 @@ describe('readiness', () => {
     [{ listenerFaults: ['listener web cannot bind port 80: EACCES'] }, 'EACCES'],
     [{ draining: true }, 'draining'],
     [{ isolated: true }, 'isolated'],
-    [{ quarantined: true }, 'quarantined'],
+    [{ quarantine: 'quarantined' }, 'quarantined'],
     [{ removed: true }, 'removed'],
     [{ quorum: false, readyWithoutQuorum: false }, 'no quorum'],
   ] satisfies [Partial<ReadinessFacts>, string][])('is withheld: %o', (facts, reason) => {

@@ -21,7 +21,8 @@ export interface ReadinessFacts {
   readonly quorum: boolean;
   readonly readyWithoutQuorum: boolean;
   readonly stopping: boolean;
-  readonly quarantined: boolean;
+  /** Why its state must not be believed; '' where it may. */
+  readonly quarantine: string;
   /** The membership that this node knows is without it. */
   readonly removed: boolean;
 }
@@ -48,7 +49,7 @@ export class Readiness {
     if (caughtUp && !awaitsConfig && unknown.length === 0) this.#verdictsKnown = true;
     const reasons: string[] = [];
     if (facts.removed) reasons.push('removed from the cluster');
-    if (facts.quarantined) reasons.push('quarantined: its state differs from that of the other nodes');
+    if (facts.quarantine !== '') reasons.push(facts.quarantine);
     if (!caughtUp) reasons.push('has not caught up with the cluster since it started');
     else if (awaitsConfig) reasons.push('the first configuration is not committed yet');
     else if (!this.#verdictsKnown) reasons.push(`first health verdicts are missing: ${summary(unknown)}`);

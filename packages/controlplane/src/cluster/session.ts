@@ -16,7 +16,7 @@ import { Feed } from '../publish/feed.ts';
 import type { Publisher } from '../publish/publisher.ts';
 import { CertificateOpener } from '../secrets/certificate-opener.ts';
 import type { Sealing } from '../secrets/seal-draft.ts';
-import type { Changes } from '../state/index.ts';
+import { type Changes, type FenceRow, readFence } from '../state/index.ts';
 import { peerAddresses } from './address-book.ts';
 import type { Opened } from './boot.ts';
 import { announceChanges } from './changes.ts';
@@ -57,8 +57,6 @@ export class Session {
   readonly observer: Observer;
   readonly duties: NodeDuties;
   readonly pins: PinBroker;
-  /** This node's state differs from the others': it must not be believed. */
-  quarantined = false;
   readonly #options: SessionOptions;
   readonly #leaderDuties: LeaderDuties;
   readonly #overlay: Overlay;
@@ -126,6 +124,13 @@ export class Session {
     });
   }
 
+  /** This node's state differs from that of the others: it must not be believed. Null where it does not. */
+  get fence(): FenceRow | null {
+    const { state, nodeId, raft } = this.host;
+    const fence = readFence(state, nodeId);
+    return fence?.replica === raft.replica ? fence : null;
+  }
+
   async close(): Promise<void> {
     this.#leaderDuties.close();
     this.duties.close();
@@ -157,7 +162,7 @@ export class Session {
     });
     raft.on('diverged', (divergence) => {
       log.error({ ...divergence }, 'states differ at the same index');
-      if (divergence.replica === raft.replica) this.quarantined = true;
+      this.#leaderDuties.diverged(divergence);
     });
     raft.on('halt', (error) => onHalt(error));
   }

@@ -17,6 +17,7 @@ import {
   applyRemove,
   applyStatus,
 } from './members.ts';
+import { applyFence } from './fence.ts';
 import { applyObserve, applyOutlier } from './observing.ts';
 import { applyPinsClear, applyPinsDelete, applyPinsPut } from './pinning.ts';
 import { findOutcome, keepOutcome } from './outcomes.ts';
@@ -71,6 +72,8 @@ function dispatch(context: Context, command: Command): CommandResult {
       return applyLiveness(context, command);
     case 'member.remove':
       return applyRemove(context, command);
+    case 'member.fence':
+      return applyFence(context, command);
     case 'drain.set':
       return applyDrainSet(context, command);
     case 'drain.phase':

@@ -76,6 +76,7 @@ export const COMMAND_SCHEMAS: Readonly<Record<Exclude<CommandType, 'pins.put'>, 
     items: Type.Array(closed({ id: node, alive: Type.Boolean() }), { maxItems: MEMBERS_MAX_COUNT }),
   }),
   'member.remove': command({ id: node }),
+  'member.fence': command({ id: node, replica: text, index: count, digest: text, itsDigest: text }),
   'drain.set': command({
     id: node,
     deadlineMs: Type.Optional(Type.Integer({ minimum: 0, maximum: 86_400_000 })),

@@ -5,7 +5,7 @@
  * switched on only when every member announces their level.
  */
 import type { BackendState } from '@flotilla/shared';
-import type { DrainPhase } from './rows.ts';
+import type { DrainPhase, FenceRow } from './rows.ts';
 
 /** Carried by every command. */
 export interface Envelope {
@@ -141,6 +141,15 @@ export interface DrainCancel extends Envelope {
   readonly id: string;
 }
 
+/**
+ * A replica's state was found to differ from that of the majority at the same index: it is drained and must not be believed
+ * until it comes back with another disk.
+ */
+export interface MemberFence extends Envelope, FenceRow {
+  readonly type: 'member.fence';
+  readonly id: string;
+}
+
 /** A node saw a backend fail its traffic. Committed only under the pool's cap, never for the last backend that serves. */
 export interface OutlierPropose extends Envelope {
   readonly type: 'outlier.propose';
@@ -195,6 +204,7 @@ export type Command =
   | MemberStatus
   | MemberLiveness
   | MemberRemove
+  | MemberFence
   | DrainSet
   | DrainProgress
   | DrainCancel

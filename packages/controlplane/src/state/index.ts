@@ -3,6 +3,7 @@ export { checkState } from './check-state.ts';
 export { decodeCommand, encodeCommand } from './codec.ts';
 export type * from './commands.ts';
 export { type ConfigChange, type ConfigDiff, type ConfigImpact, diffConfig } from './diff.ts';
+export { fenceText, readFence } from './fence.ts';
 export { readConfigAt } from './history.ts';
 export * from './limits.ts';
 

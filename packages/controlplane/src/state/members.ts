@@ -9,6 +9,7 @@ import type {
   MemberStatus,
 } from './commands.ts';
 import { type Context, ok, refuse } from './context.ts';
+import { fenceText, liftFence } from './fence.ts';
 import { recordAudit } from './journal.ts';
 import { DRAIN_DEADLINE_DEFAULT_MS, MEMBERS_MAX_COUNT } from './limits.ts';
 import { dropObservations, forgetObserver, hear, incarnationOf } from './observing.ts';
@@ -45,6 +46,7 @@ export function applyAnnounce(context: Context, command: MemberAnnounce): Comman
   state.members.set(id, row);
   context.changes.members.add(id);
   if (reborn) forgetObserver(context, id);
+  if (reborn && liftFence(context, id)) context.changes.drains.add(id);
   hear(context, id, incarnationOf(replica));
   reviewVoters(context);
   if (before === undefined || reborn) recordAudit(context, id, `${replica} is there: raft ${raft}, api ${api}`);
@@ -113,6 +115,7 @@ export function applyDrainSet(context: Context, command: DrainSet): CommandResul
     author: before?.author ?? author,
     forced: forced || before?.forced === true,
     connections: before?.connections ?? null,
+    ...(before?.fence === undefined ? {} : { fence: before.fence }),
   };
   state.drains.set(id, row);
   changes.drains.add(id);
@@ -155,7 +158,10 @@ export function applyDrainPhase(context: Context, command: DrainProgress): Comma
 
 export function applyDrainCancel(context: Context, command: DrainCancel): CommandResult {
   const { state, changes } = context;
-  if (!state.drains.delete(command.id)) return refuse(context, 'NOT_FOUND', `${command.id} is not being drained`);
+  const row = state.drains.get(command.id);
+  if (row === undefined) return refuse(context, 'NOT_FOUND', `${command.id} is not being drained`);
+  if (row.fence !== undefined) return refuse(context, 'CONFLICT', fenceText(row.fence));
+  state.drains.delete(command.id);
   changes.drains.add(command.id);
   changes.members.add(command.id);
   reviewVoters(context);

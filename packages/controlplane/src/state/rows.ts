@@ -142,6 +142,17 @@ export interface DrainRow {
   readonly forced: boolean;
   /** Connections left, as the node last said; null: not said yet. */
   readonly connections: number | null;
+  /** The drain fences a replica whose state was found to differ: only another disk ends it. */
+  readonly fence?: FenceRow;
+}
+
+/** At the same index, two states. */
+export interface FenceRow {
+  readonly replica: string;
+  readonly index: number;
+  /** What the majority has there. */
+  readonly digest: string;
+  readonly itsDigest: string;
 }
 
 /** A slot whose backend is gone, while pins may still name it. */

@@ -89,6 +89,11 @@ export class Supervisor {
     this.#control.worker?.postMessage({ type: 'debug-crash' });
   }
 
+  /** Debug only: this node's state becomes another one than that of the other nodes. */
+  divergeControl(): void {
+    this.#control.worker?.postMessage({ type: 'debug-diverge' });
+  }
+
   async #end(deadlineMs: number): Promise<void> {
     await Promise.all([...this.#proxies, this.#control].map((thread) => thread.stop(deadlineMs)));
   }

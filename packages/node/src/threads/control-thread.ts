@@ -36,6 +36,8 @@ try {
         return control.addProxyPort(message.threadId, message.port);
       case 'tokens':
         return control.setTokens(message.tokens);
+      case 'debug-diverge':
+        return control.diverge();
       case 'debug-crash':
         throw new Error('crashed on request (SIGUSR2 with FLOTILLA_DEBUG=1)');
       case 'stop':

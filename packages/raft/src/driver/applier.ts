@@ -3,7 +3,12 @@
  * backlog is worked off. Order is the log's; a restore waits its turn like everything else.
  */
 import type { Entry, Index, SnapshotMeta, Term } from '../core/types.ts';
-import { APPLY_SLICE_MAX_ENTRIES_COUNT, APPLY_SLICE_MAX_MS, APPLY_STEP_ENTRIES_COUNT } from './limits.ts';
+import {
+  APPLY_SLICE_MAX_ENTRIES_COUNT,
+  APPLY_SLICE_MAX_MS,
+  APPLY_STEP_ENTRIES_COUNT,
+  DIGEST_PERIOD_MS,
+} from './limits.ts';
 import type { ApplyResult, Clock, RaftMetrics, StateMachine } from './ports.ts';
 
 type Work =
@@ -14,7 +19,7 @@ export interface ApplierOptions {
   readonly stateMachine: StateMachine;
   readonly clock: Clock;
   readonly metrics: RaftMetrics;
-  /** A digest is taken at every multiple of this index. */
+  /** A digest is taken at every multiple of this index, and of the first entry in each period of log time. */
   readonly digestEvery: number;
   readonly applied: Index;
   readonly appliedTerm: Term;
@@ -33,6 +38,8 @@ export class Applier {
   index: Index;
   /** Term of the entry at `index`. */
   term: Term;
+  /** Period of log time that the last entry belongs to; null before the first: what came before it is not known. */
+  #period: number | null = null;
   #scheduled = false;
   #restoring = false;
   #stopped = false;
@@ -99,7 +106,9 @@ export class Applier {
   #applyStep(work: Extract<Work, { type: 'apply' }>): number {
     const { stateMachine, digestEvery } = this.#options;
     const toCheckpoint = digestEvery - (this.index % digestEvery);
-    const count = Math.min(work.entries.length - work.at, APPLY_STEP_ENTRIES_COUNT, toCheckpoint);
+    const most = Math.min(work.entries.length - work.at, APPLY_STEP_ENTRIES_COUNT, toCheckpoint);
+    const toPeriod = this.#entriesToPeriod(work, most);
+    const count = toPeriod ?? most;
     const whole = count === work.entries.length;
     const entries = whole ? work.entries : work.entries.slice(work.at, work.at + count);
     const first = entries[0];
@@ -112,8 +121,23 @@ export class Applier {
     this.index = last.index;
     this.term = last.term;
     this.#options.onEntries(entries, results);
-    this.#options.onApplied(this.index, this.index % digestEvery === 0 ? stateMachine.digest() : '');
+    const isCheckpoint = toPeriod !== null || this.index % digestEvery === 0;
+    this.#options.onApplied(this.index, isCheckpoint ? stateMachine.digest() : '');
     return count;
+  }
+
+  /**
+   * How many of the next `most` entries end with the first one of a new period; null where all are of the same. Stamps are
+   * in the log, so the checkpoint is at the same index on every replica, however little is written.
+   */
+  #entriesToPeriod(work: Extract<Work, { type: 'apply' }>, most: number): number | null {
+    for (let count = 1; count <= most; count++) {
+      const period = Math.floor((work.entries[work.at + count - 1]?.stampMs ?? 0) / DIGEST_PERIOD_MS);
+      const before = this.#period;
+      this.#period = period;
+      if (before !== null && period > before) return count;
+    }
+    return null;
   }
 
   #beginRestore(meta: SnapshotMeta): void {
@@ -124,6 +148,7 @@ export class Applier {
         if (this.#stopped) return;
         this.index = meta.index;
         this.term = meta.term;
+        this.#period = null;
         this.#options.onRestored(meta);
         this.#options.onApplied(meta.index, meta.digest);
         if (this.#queue.length > 0) this.#runSoon();

@@ -27,6 +27,8 @@ export const APPLY_STEP_ENTRIES_COUNT = 64;
 export const APPLY_SLICE_MAX_ENTRIES_COUNT = 4_096;
 /** A digest of the state machine is taken at every multiple of this index. */
 export const DIGEST_EVERY_COUNT = 1_024;
+/** And at the first entry of each such period of log time: where little is written, divergence is found as soon. */
+export const DIGEST_PERIOD_MS = 500;
 
 export const SNAPSHOT_EVERY_ENTRIES_COUNT = 20_000;
 export const SNAPSHOT_EVERY_LOG_BYTES = 64 * 1024 * 1024;

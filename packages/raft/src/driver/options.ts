@@ -22,7 +22,7 @@ export interface RaftNodeOptions {
   /** Timing and limits of the core; only what differs from its defaults. */
   readonly core?: Partial<CoreConfig>;
   readonly snapshots?: Partial<SnapshotPolicy>;
-  /** A digest of the state machine is compared across replicas at every multiple of this index. */
+  /** A digest of the state machine is compared across replicas at every multiple of this index, and twice a second of log time. */
   readonly digestEvery?: number;
   /**
    * A leader whose write takes longer gives up its office. Default: the longest election timeout, since shared disks hold

@@ -126,7 +126,9 @@ export type SupervisorToControl =
       }[];
     }
   /** Throw out of the event loop, as a bug would: sent only where FLOTILLA_DEBUG=1 allows it. */
-  | { readonly type: 'debug-crash' };
+  | { readonly type: 'debug-crash' }
+  /** Change the replicated state behind the others' back: sent only where FLOTILLA_DEBUG=diverge allows it. */
+  | { readonly type: 'debug-diverge' };
 
 /** Control thread → supervisor. */
 export type ControlToSupervisor =
