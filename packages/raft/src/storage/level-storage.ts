@@ -237,11 +237,14 @@ export class LevelStorage implements Storage {
     for (;;) {
       // The last block stays, so that the store always knows where its log ends.
       const end = Math.min(index, (this.#log.last?.first ?? 1) - 1);
-      const blocks = this.#log.shiftTo(end, DELETES_PER_BATCH_COUNT);
-      if (blocks.length === 0) return;
+      const blocks = this.#log.upTo(end, DELETES_PER_BATCH_COUNT);
+      const last = blocks.at(-1);
+      if (last === undefined) return;
       const operations: Operation[] = [];
       this.#drop(blocks, operations);
       await this.#lane.write(operations, 'background');
+      // Only now: an installed snapshot that overtakes this must know of every block that is still there.
+      this.#log.shiftTo(last.last);
     }
   }
 

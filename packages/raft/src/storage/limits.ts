@@ -3,6 +3,8 @@
 /** Entries are stored in blocks of about this size: one key per batch, not one per entry. */
 export const BLOCK_MAX_BYTES = 256 * 1024;
 export const SNAPSHOT_CHUNK_BYTES = 256 * 1024;
+/** Received snapshots that are kept until one of them is installed: raft asks for one at the latest while the next arrives. */
+export const COMPLETE_MAX_COUNT = 2;
 /** Keys deleted in one batch by compaction, so that it never holds up an append for long. */
 export const DELETES_PER_BATCH_COUNT = 512;
 export const READ_AHEAD_BYTES = 1 * 1024 * 1024;

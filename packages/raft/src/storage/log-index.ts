@@ -34,11 +34,17 @@ export class LogIndex {
     return this.#blocks.splice(keep);
   }
 
-  /** Takes off at most `maxCount` blocks that end at `index` or before. */
-  shiftTo(index: Index, maxCount: number): BlockSpan[] {
+  /** At most `maxCount` of the blocks that end at `index` or before, from the first one on. */
+  upTo(index: Index, maxCount: number): readonly BlockSpan[] {
     let count = 0;
     while (count < maxCount && count < this.#blocks.length && (this.#blocks[count] as BlockSpan).last <= index) count++;
-    return this.#blocks.splice(0, count);
+    return this.#blocks.slice(0, count);
+  }
+
+  /** Takes off the blocks that end at `index` or before. */
+  shiftTo(index: Index): void {
+    const keep = this.#blocks.findIndex((block) => block.last > index);
+    this.#blocks.splice(0, keep < 0 ? this.#blocks.length : keep);
   }
 
   /** The block that holds this index. */

@@ -4,10 +4,10 @@
  */
 import { createHash } from 'node:crypto';
 import type { Hash } from 'node:crypto';
-import type { Index, SnapshotMeta } from '../core/types.ts';
+import type { SnapshotMeta } from '../core/types.ts';
 import { RaftError } from '../driver/errors.ts';
 import type { SnapshotSink } from '../driver/ports.ts';
-import { DELETES_PER_BATCH_COUNT, SNAPSHOT_CHUNK_BYTES } from './limits.ts';
+import { COMPLETE_MAX_COUNT, DELETES_PER_BATCH_COUNT, SNAPSHOT_CHUNK_BYTES } from './limits.ts';
 import { chunkKey, decodeChunk, encodeChunk, encodeSnapshot, KEY } from './records.ts';
 import type { SnapshotRecord } from './records.ts';
 import type { Database, Operation } from './host.ts';
@@ -21,8 +21,8 @@ export class SnapshotStore {
   readonly #lane: WriteLane;
   #current: SnapshotRecord | null;
   #receiving: SnapshotRecord | null;
-  /** Complete and verified, waiting for `install`. */
-  #received: SnapshotRecord | null = null;
+  /** Complete and verified, oldest first; `install` may still ask for any of them. */
+  #complete: SnapshotRecord[] = [];
   #lastGeneration: number;
   readonly #readers = new Map<number, number>();
   readonly #obsolete = new Set<number>();
@@ -61,7 +61,8 @@ export class SnapshotStore {
     }
     const record = { generation, meta: saved, chunkCount: writer.count };
     this.#current = record;
-    await this.#lane.write([{ type: 'put', key: KEY.snapshot, value: encodeSnapshot(record) }], 'background');
+    // Pointers pass the lane in the order in which they are decided: one installed meanwhile is written after this one.
+    await this.#lane.write([{ type: 'put', key: KEY.snapshot, value: encodeSnapshot(record) }], 'urgent');
     if (before) this.#retire(before.generation);
     return saved;
   }
@@ -72,9 +73,11 @@ export class SnapshotStore {
     let count = 0;
     let sizeBytes = 0;
     const held = this.#receiving;
-    if (held && sameSnapshot(held.meta, meta)) {
+    const resumed = held !== null && sameSnapshot(held.meta, meta);
+    const record = resumed ? held : { generation: ++this.#lastGeneration, meta, chunkCount: 0 };
+    if (resumed) {
       for (; ; count++) {
-        const key = chunkKey(held.generation, count);
+        const key = chunkKey(record.generation, count);
         const value = await this.#database.get(key);
         if (value === undefined) break;
         const bytes = decodeChunk(key, value);
@@ -84,14 +87,10 @@ export class SnapshotStore {
         sizeBytes += bytes.length;
       }
     } else {
-      if (held) this.#retire(held.generation);
-      this.#receiving = { generation: ++this.#lastGeneration, meta, chunkCount: 0 };
-      await this.#lane.write(
-        [{ type: 'put', key: KEY.receiving, value: encodeSnapshot(this.#receiving) }],
-        'background',
-      );
+      this.#receiving = record;
+      if (held && !this.#isComplete(held)) this.#retire(held.generation);
+      await this.#lane.write([{ type: 'put', key: KEY.receiving, value: encodeSnapshot(record) }], 'background');
     }
-    const record = this.#receiving as SnapshotRecord;
     const writer = new ChunkWriter(this.#lane, record.generation, count, hash, sizeBytes);
     return {
       offsetBytes: sizeBytes,
@@ -105,27 +104,30 @@ export class SnapshotStore {
           await this.#forgetReceiving(record);
           throw new RaftError('DAMAGED', `received snapshot ${meta.index} is not what was announced`);
         }
-        this.#received = { ...record, chunkCount: writer.count };
+        this.#keep({ ...record, chunkCount: writer.count });
       },
       abort: () => Promise.resolve(),
     };
   }
 
-  /** Operations that make the received snapshot current; `installed` must follow when they are durable. */
+  /** Operations that make a received snapshot the current one. */
   install(meta: SnapshotMeta): Operation[] {
-    const record = this.#received;
-    if (record === null || !sameSnapshot(record.meta, meta)) {
+    const at = this.#complete.findIndex((one) => sameSnapshot(one.meta, meta));
+    const record = this.#complete[at];
+    if (record === undefined) {
       throw new RaftError('DISK', `snapshot ${meta.index} is to be installed, but was not received`);
     }
     const before = this.#current;
     this.#current = { ...record, meta };
-    this.#receiving = null;
-    this.#received = null;
-    if (before) this.#retire(before.generation);
-    return [
-      { type: 'put', key: KEY.snapshot, value: encodeSnapshot(this.#current) },
-      { type: 'del', key: KEY.receiving },
-    ];
+    const obsolete = this.#complete.splice(0, at + 1).slice(0, -1);
+    for (const { generation } of before ? [...obsolete, before] : obsolete) this.#retire(generation);
+    const operations: Operation[] = [{ type: 'put', key: KEY.snapshot, value: encodeSnapshot(this.#current) }];
+    // The next one may be arriving already.
+    if (this.#receiving?.generation === record.generation) {
+      this.#receiving = null;
+      operations.push({ type: 'del', key: KEY.receiving });
+    }
+    return operations;
   }
 
   async *read(meta: SnapshotMeta, offsetBytes: number): AsyncIterable<Uint8Array> {
@@ -156,9 +158,17 @@ export class SnapshotStore {
     }
   }
 
-  /** Last index that only the snapshot holds, 0 where there is none. */
-  get index(): Index {
-    return this.#current?.meta.index ?? 0;
+  #isComplete(record: SnapshotRecord): boolean {
+    return this.#complete.some((one) => one.generation === record.generation);
+  }
+
+  /** A snapshot that waits for `install` outlives the arrival of the next one, not of the one after that. */
+  #keep(record: SnapshotRecord): void {
+    if (this.#isComplete(record)) return;
+    this.#complete.push(record);
+    for (const { generation } of this.#complete.splice(0, this.#complete.length - COMPLETE_MAX_COUNT)) {
+      this.#retire(generation);
+    }
   }
 
   async #forgetReceiving(record: SnapshotRecord): Promise<void> {
