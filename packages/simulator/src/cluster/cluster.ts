@@ -4,6 +4,7 @@
  */
 import { EMPTY_CONF } from '@flotilla/raft';
 import type { ConfState, RaftError, RaftNode } from '@flotilla/raft';
+import type { Message } from '@flotilla/raft/internals';
 import { SafetyChecks } from '../checkers/safety.ts';
 import { Violations } from '../checkers/violations.ts';
 import { SimRandom } from '../engine/random.ts';
@@ -22,6 +23,11 @@ import type { NodeListener } from './sim-node.ts';
 const LIMITS = { maxPendingReads: 10_000, maxPendingProposals: 65_536, maxUncommittedBytes: 33 * 1024 * 1024 };
 const STATUS_EVERY_MS = 50;
 
+/** What can be seen from outside, as it happens; a message before it is carried. */
+export type Sighting =
+  | { readonly type: 'sent'; readonly from: string; readonly to: string; readonly message: Message }
+  | { readonly type: 'role'; readonly replica: string; readonly role: string; readonly term: number };
+
 export class Cluster {
   readonly plan: Plan;
   readonly world = new World();
@@ -36,12 +42,13 @@ export class Cluster {
   readonly initialConf: ConfState;
   /** Every machine that ever was, by replica id. */
   readonly nodes = new Map<string, SimNode>();
-  /** Machines whose database is an old copy. */
   /** The liveness phase has begun: no more faults, also no belated ones. */
   healing = false;
   /** When a disk was last made to forget. */
   lastLossMs = -Infinity;
+  /** Machines whose database is an old copy. */
   readonly #restored = new Set<string>();
+  readonly #watchers = new Set<(sighting: Sighting) => void>();
   #numbers = 0;
 
   constructor(plan: Plan, keepLines: number) {
@@ -82,6 +89,21 @@ export class Cluster {
     for (const node of this.nodes.values()) node.start(this.replicas);
     this.clients.start();
     this.world.after(STATUS_EVERY_MS, () => this.#readStatus());
+  }
+
+  /** Calls `watcher` with all that is seen; answers how to stop that. */
+  watch(watcher: (sighting: Sighting) => void): () => void {
+    this.#watchers.add(watcher);
+    return () => void this.#watchers.delete(watcher);
+  }
+
+  /** Some fault waits for its moment. */
+  get watched(): boolean {
+    return this.#watchers.size > 0;
+  }
+
+  #saw(sighting: Sighting): void {
+    for (const watcher of [...this.#watchers]) watcher(sighting);
   }
 
   get replicas(): string[] {
@@ -208,10 +230,14 @@ export class Cluster {
     const { checks, coverage, trace } = this;
     const { replica } = node;
     return {
-      onSend: (to, message) => checks.sent(replica, to, message),
+      onSend: (to, message) => {
+        checks.sent(replica, to, message);
+        this.#saw({ type: 'sent', from: replica, to, message });
+      },
       onRole: (change) => {
         trace.line('role', replica, `${change.role} ${change.term} ${change.leader}`);
         if (checks.role(replica, change)) coverage.add('election');
+        this.#saw({ type: 'role', replica, role: change.role, term: change.term });
       },
       onConf: (index, conf) => {
         trace.line('conf', replica, `${index} ${JSON.stringify(conf)}`);

@@ -6,6 +6,7 @@ import type { Cluster } from '../cluster/cluster.ts';
 import { pickRunning } from './context.ts';
 import type { Effect, FaultContext } from './context.ts';
 import type { Fault, FaultKind } from './kinds.ts';
+import { ambushes } from './ambush.ts';
 import { diskFaults } from './disks.ts';
 import { networkFaults } from './networks.ts';
 import { operatorActions } from './operators.ts';
@@ -67,7 +68,13 @@ const processFaults = {
   },
 } satisfies Partial<Record<FaultKind, Effect>>;
 
-const EFFECTS: Record<FaultKind, Effect> = { ...processFaults, ...networkFaults, ...diskFaults, ...operatorActions };
+const EFFECTS: Record<FaultKind, Effect> = {
+  ...processFaults,
+  ...networkFaults,
+  ...diskFaults,
+  ...operatorActions,
+  ...ambushes,
+};
 
 export function applyFault(cluster: Cluster, fault: Fault): void {
   const dice = new SimRandom(`fault ${fault.dice}`);

@@ -35,6 +35,9 @@ export const FAULT_KINDS = [
   'take-snapshot',
   // Clients.
   'burst',
+  // Those that wait for their moment.
+  'figure-8',
+  'lost-candidacy',
 ] as const;
 
 export type FaultKind = (typeof FAULT_KINDS)[number];

@@ -15,11 +15,15 @@ function change({ cluster, dice }: FaultContext, steps: readonly ConfStep[]): bo
   const nodes = cluster.running();
   if (nodes.length === 0 || steps.length === 0) return false;
   const node = dice.pick(nodes);
-  call(cluster, node, (raft) => raft.changeMembership({ steps, context: NO_CONTEXT }, { timeoutMs: 2000 }));
+  callRaft(cluster, node, (raft) => raft.changeMembership({ steps, context: NO_CONTEXT }, { timeoutMs: 2000 }));
   return true;
 }
 
-function call(cluster: Cluster, node: SimNode, run: (raft: NonNullable<SimNode['raft']>) => Promise<unknown>): void {
+export function callRaft(
+  cluster: Cluster,
+  node: SimNode,
+  run: (raft: NonNullable<SimNode['raft']>) => Promise<unknown>,
+): void {
   const { process, raft } = node;
   if (process === null || raft === null) return;
   process.loop.io(() => {
@@ -60,7 +64,7 @@ export const operatorActions = {
     if (leader === null) return false;
     const to = dice.chance(0.5) ? null : dice.pick(cluster.checks.committed.newestConf.voters);
     const { term } = leader.raft.status();
-    call(cluster, leader.node, async (raft) => {
+    callRaft(cluster, leader.node, async (raft) => {
       const successor = await raft.transferLeadership(to);
       const now = raft.status().term;
       if (successor !== leader.node.replica && now === term + 1) cluster.coverage.add('leadership transferred');
@@ -113,7 +117,7 @@ export const operatorActions = {
   'take-snapshot'({ cluster, dice }) {
     const nodes = cluster.running();
     if (nodes.length === 0) return false;
-    call(cluster, dice.pick(nodes), (raft) => raft.saveSnapshot());
+    callRaft(cluster, dice.pick(nodes), (raft) => raft.saveSnapshot());
     return true;
   },
 } satisfies Record<string, Effect>;

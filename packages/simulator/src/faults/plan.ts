@@ -51,6 +51,8 @@ const WEIGHTS: Partial<Record<FaultKind, number>> = {
   diverge: 6,
   promote: 3,
   'add-learner': 2,
+  'figure-8': 3,
+  'lost-candidacy': 2,
 };
 
 export function planOf(seed: number, timeMs: number = DEFAULT_TIME_MS): Plan {

@@ -36,7 +36,7 @@ const result = await runSimulation({
     seeds = seedsDone + 1;
   },
 });
-if (!wasApplied()) throw new Error(`${mutation.file} was never loaded`);
+if (!wasApplied()) throw new Error(`${name}: a file of it was never loaded`);
 tell({
   caughtBy: result.failure?.violation.checker ?? null,
   seeds: result.seedsDone,

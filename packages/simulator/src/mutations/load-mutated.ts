@@ -5,7 +5,7 @@
 import { registerHooks } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { dirname, join } from 'node:path';
-import type { Mutation } from './table.ts';
+import type { Change, Mutation } from './table.ts';
 
 /** Where the sources of raft are; found without loading them. */
 function raftRoot(): string {
@@ -14,23 +14,28 @@ function raftRoot(): string {
 
 /** Answers whether the replacement took place, once the file was loaded. Throws while loading where it does not fit exactly once. */
 export function loadMutated(mutation: Mutation): () => boolean {
-  const target = join(raftRoot(), mutation.file);
-  let applied = false;
+  const targets = Map.groupBy(mutation.changes, ({ file }) => join(raftRoot(), file));
+  const applied = new Set<string>();
   registerHooks({
     load(url, context, nextLoad) {
       const loaded = nextLoad(url, context);
-      if (!url.startsWith('file:') || fileURLToPath(url) !== target || !loaded.source) return loaded;
-      applied = true;
-      return { ...loaded, source: mutate(String(loaded.source), mutation) };
+      const changes = url.startsWith('file:') ? targets.get(fileURLToPath(url)) : undefined;
+      if (changes === undefined || !loaded.source) return loaded;
+      applied.add(url);
+      return { ...loaded, source: mutate(String(loaded.source), changes) };
     },
   });
-  return () => applied;
+  return () => applied.size === targets.size;
 }
 
-/** The source with the fault in it. */
-export function mutate(source: string, mutation: Mutation): string {
-  const places = source.split(mutation.find).length - 1;
-  if (places !== 1) throw new Error(`${mutation.name}: what it replaces stands ${places} times in ${mutation.file}`);
-  // A function, since a text would give `$` a meaning.
-  return source.replace(mutation.find, () => mutation.replace);
+/** The source with the changes in it. */
+export function mutate(source: string, changes: readonly Change[]): string {
+  let mutated = source;
+  for (const { file, find, replace } of changes) {
+    const places = mutated.split(find).length - 1;
+    if (places !== 1) throw new Error(`what is to be replaced stands ${places} times in ${file}: ${find}`);
+    // A function, since a text would give `$` a meaning.
+    mutated = mutated.replace(find, () => replace);
+  }
+  return mutated;
 }

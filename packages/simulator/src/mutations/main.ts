@@ -1,21 +1,25 @@
 /**
- * `node packages/simulator/src/mutations/main.ts [part of a name]`: puts every fault of the table into the product, one at a
- * time, and demands that the simulator finds it within its seeds. Writes docs/simulator-mutations.md when all were run.
+ * `node packages/simulator/src/mutations/main.ts [part of a name]…`: puts every fault of the table into the product, each in
+ * a process of its own, and demands that the simulator finds it within its seeds. Writes docs/simulator-mutations.md when all
+ * were run.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import type { MutationOutcome } from './child.ts';
-import { tableOf } from './report.ts';
+import { isAsExpected, tableOf } from './report.ts';
 import type { MutationRow } from './report.ts';
 import { MUTATIONS } from './table.ts';
+import type { Mutation } from './table.ts';
 
 const CHILD = fileURLToPath(new URL('./child.ts', import.meta.url));
 const TABLE = fileURLToPath(new URL('../../../../docs/simulator-mutations.md', import.meta.url));
 const CHILD_MAX_MS = 900_000;
 
-const [, , wanted = ''] = process.argv;
+const AT_ONCE_COUNT = 2;
+
+const wanted = process.argv.slice(2);
 const say = (text: string): void => void process.stdout.write(`${text}\n`);
 
 async function run(name: string): Promise<MutationOutcome> {
@@ -30,17 +34,29 @@ async function run(name: string): Promise<MutationOutcome> {
   return JSON.parse(line) as MutationOutcome;
 }
 
-const rows: MutationRow[] = [];
-for (const mutation of MUTATIONS.filter(({ name }) => name.includes(wanted))) {
+async function judge(mutation: Mutation): Promise<MutationRow> {
   const startedMs = performance.now();
   const outcome = await run(mutation.name);
   const seconds = (performance.now() - startedMs) / 1000;
-  rows.push({ mutation, outcome, seconds });
+  const verdict = outcome.caughtBy === null ? 'passes' : 'caught';
+  const found = outcome.caughtBy ?? outcome.text;
   say(
-    `${outcome.caughtBy === null ? 'MISSED' : 'caught'}  ${mutation.name}: ${outcome.caughtBy ?? outcome.text}, ${outcome.seeds} of ${mutation.withinSeeds} seeds, ${seconds.toFixed(1)} s`,
+    `${verdict}  ${mutation.name}: ${found}, ${outcome.seeds} of ${mutation.withinSeeds} seeds, ${seconds.toFixed(1)} s`,
   );
+  return { mutation, outcome, seconds };
 }
-if (wanted === '') await writeFile(TABLE, tableOf(rows));
-const missed = rows.filter(({ outcome }) => outcome.caughtBy === null);
-say(`${rows.length - missed.length} of ${rows.length} caught`);
-if (missed.length > 0 || rows.length === 0) process.exitCode = 1;
+
+const chosen = MUTATIONS.filter(({ name }) => wanted.length === 0 || wanted.some((part) => name.includes(part)));
+const waiting = chosen.entries();
+const rows: MutationRow[] = [];
+
+async function work(): Promise<void> {
+  for (const [at, mutation] of waiting) rows[at] = await judge(mutation);
+}
+
+await Promise.all(Array.from({ length: AT_ONCE_COUNT }, work));
+if (wanted.length === 0) await writeFile(TABLE, tableOf(rows));
+const wrong = rows.filter((row) => !isAsExpected(row));
+say(`${rows.length - wrong.length} of ${rows.length} as expected`);
+for (const { mutation } of wrong) say(`WRONG  ${mutation.name}`);
+if (wrong.length > 0 || rows.length === 0) process.exitCode = 1;

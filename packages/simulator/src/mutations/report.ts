@@ -8,17 +8,24 @@ export interface MutationRow {
   readonly seconds: number;
 }
 
+/** Faults are caught, harmless changes are not. */
+export function isAsExpected({ mutation, outcome }: MutationRow): boolean {
+  return (outcome.caughtBy === null) === (mutation.isHarmless === true);
+}
+
 export function tableOf(rows: readonly MutationRow[]): string {
-  const caught = rows.filter(({ outcome }) => outcome.caughtBy !== null).length;
+  const faults = rows.filter(({ mutation }) => mutation.isHarmless !== true);
+  const caught = faults.filter(isAsExpected).length;
   const lines = rows.map(({ mutation, outcome, seconds }) => {
-    const by = outcome.caughtBy ?? '**missed**';
-    return `| ${mutation.name} | \`${mutation.file}\` | ${by} | ${outcome.seeds} of ${mutation.withinSeeds} | ${seconds.toFixed(1)} |`;
+    const by = outcome.caughtBy ?? (mutation.isHarmless ? 'nothing, rightly' : '**missed**');
+    const files = [...new Set(mutation.changes.map(({ file }) => `\`${file}\``))].join(', ');
+    return `| ${mutation.name} | ${files} | ${by} | ${outcome.seeds} of ${mutation.withinSeeds} | ${seconds.toFixed(1)} |`;
   });
   return `# Faults that the simulator finds
 
 Each row is one fault put into \`packages/raft/src\` by replacing a piece of source while it is loaded; the product itself is
 not touched. Seeds are tried from 1 on until a checker speaks. Written by
-\`node packages/simulator/src/mutations/main.ts\`; ${caught} of ${rows.length} were caught.
+\`node packages/simulator/src/mutations/main.ts\`; ${caught} of ${faults.length} were caught.
 
 | fault | in | caught by | seeds needed | seconds |
 |---|---|---|---|---|

@@ -4,9 +4,11 @@ import { expect, it } from 'vitest';
 import { mutate } from './load-mutated.ts';
 import { MUTATIONS } from './table.ts';
 
-it.each(MUTATIONS)('$name: fits exactly one place', async (mutation) => {
-  const source = await readFile(new URL(`../../../raft/src/${mutation.file}`, import.meta.url), 'utf8');
-  expect(mutate(source, mutation)).not.toBe(source);
+it.each(MUTATIONS)('$name: each of its changes fits exactly one place', async (mutation) => {
+  for (const change of mutation.changes) {
+    const source = await readFile(new URL(`../../../raft/src/${change.file}`, import.meta.url), 'utf8');
+    expect(mutate(source, [change])).not.toBe(source);
+  }
 });
 
 it('there are enough of them, each with a name of its own', () => {

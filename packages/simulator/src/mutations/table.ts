@@ -4,19 +4,41 @@
  */
 export interface Mutation {
   readonly name: string;
+  /** Several where one rule is kept in more than one place. */
+  readonly changes: readonly Change[];
+  /** It must be caught within so many seeds; what is harmless must pass all of them. */
+  readonly withinSeeds: number;
+  /** A control: no rule is broken, only a guard's need is shown by what is built upon it. */
+  readonly isHarmless?: true;
+}
+
+export interface Change {
   /** Below packages/raft/src. */
   readonly file: string;
   readonly find: string;
   readonly replace: string;
-  /** It must be caught within so many seeds. */
-  readonly withinSeeds: number;
 }
 
 const SEEDS = 40;
 const MANY_SEEDS = 150;
 
+/** As the paper's leader does: right by itself, but then only the follower's own bound keeps it from its stale tail. */
+const EMPTY_PROBES = [
+  'core/replication.ts',
+  'const hasEntries = !full && progress.next <= s.log.lastIndex;',
+  "const hasEntries = !full && progress.state !== 'probe' && progress.next <= s.log.lastIndex;",
+] as const;
+
 function mutation(name: string, file: string, change: readonly [string, string], withinSeeds = SEEDS): Mutation {
-  return { name, file, find: change[0], replace: change[1], withinSeeds };
+  return { name, changes: [{ file, find: change[0], replace: change[1] }], withinSeeds };
+}
+
+/** A fault that shows only where the guard that stands behind it is gone too. */
+function together(
+  name: string,
+  ...changes: readonly (readonly [file: string, find: string, replace: string])[]
+): Mutation {
+  return { name, changes: changes.map(([file, find, replace]) => ({ file, find, replace })), withinSeeds: MANY_SEEDS };
 }
 
 export const MUTATIONS: readonly Mutation[] = [
@@ -95,7 +117,56 @@ export const MUTATIONS: readonly Mutation[] = [
     'while (!s.installing && s.applying < Math.min(s.commit, s.durable)) {\n    const entries = s.log.slice(s.applying + 1, Math.min(s.commit, s.durable));',
     'while (!s.installing && s.applying < s.durable) {\n    s.commit = Math.max(s.commit, s.durable);\n    const entries = s.log.slice(s.applying + 1, s.durable);',
   ]),
+  mutation(
+    'commits entries of former terms by counting',
+    'core/replication.ts',
+    ['if (index <= s.commit || s.log.termAt(index) !== s.term) return;', 'if (index <= s.commit) return;'],
+    MANY_SEEDS,
+  ),
+  {
+    ...together('control: a leader that probes with empty appends', EMPTY_PROBES),
+    withinSeeds: SEEDS,
+    isHarmless: true,
+  },
+  together(
+    'follower believes any commit index, of a leader that probes with empty appends',
+    [
+      'core/following.ts',
+      's.commit = Math.max(s.commit, Math.min(message.commit, s.matched));\n  acknowledge(',
+      's.commit = Math.max(s.commit, Math.min(message.commit, s.log.lastIndex));\n  acknowledge(',
+    ],
+    EMPTY_PROBES,
+  ),
+  together(
+    'acknowledges to the end of its own log, to a leader that probes with empty appends',
+    ['core/following.ts', 'acknowledge(s, from, lastNew);', 'acknowledge(s, from, s.log.lastIndex);'],
+    EMPTY_PROBES,
+  ),
+  together(
+    "heartbeat commits to the end of the follower's log, and carries all that is committed",
+    [
+      'core/following.ts',
+      's.commit = Math.max(s.commit, Math.min(message.commit, s.matched));\n  send(',
+      's.commit = Math.max(s.commit, Math.min(message.commit, s.log.lastIndex));\n  send(',
+    ],
+    ['core/reads.ts', 'const commit = Math.min(progress.match, s.commit);', 'const { commit } = s;'],
+  ),
+  mutation(
+    'leader ignores a later term in acknowledgements',
+    'core/raft.ts',
+    [
+      'if (message.term > s.term && !meetLaterTerm(s, from, message)) return;',
+      "if (message.term > s.term && (message.type === 'append-response' || !meetLaterTerm(s, from, message))) return;",
+    ],
+    MANY_SEEDS,
+  ),
   // Reads.
+  mutation('reads under a lease that outlasts its end', 'core/reads.ts', [
+    '    if (read.confirmSeq > confirmed || read.index === -1) break;',
+    `    const heard = quorumValue(s.conf, (id) => id === s.self ? Infinity : (leading.progress.get(id)?.lastContactMs ?? 0));
+    const leased = s.nowMs - heard < 2 * s.config.electionMaxMs;
+    if ((read.confirmSeq > confirmed && !leased) || read.index === -1) break;`,
+  ]),
   mutation('reads without asking a quorum', 'core/reads.ts', [
     'if (read.confirmSeq > confirmed || read.index === -1) break;',
     'if (read.index === -1) break;\n    if (confirmed < 0) break;',
@@ -165,6 +236,18 @@ export const MUTATIONS: readonly Mutation[] = [
     '    await writer.flush();\n    const saved',
     '    const saved',
   ]),
+  mutation(
+    'an old copy of the store is not noticed',
+    'storage/recover.ts',
+    [' || witness.batch > hardRecord.batch),', '),'],
+    MANY_SEEDS,
+  ),
+  mutation(
+    'vouches for a write that failed',
+    'storage/level-storage.ts',
+    ['batch: this.#durableBatch });', 'batch: this.#batch });'],
+    MANY_SEEDS,
+  ),
   // Proposals.
   mutation('retries what may have been done', 'driver/proposals.ts', [
     "if (pending.state === 'sent' && pending.term < entry.term) this.#rest(pending, nowMs);",

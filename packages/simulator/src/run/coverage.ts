@@ -28,6 +28,8 @@ const EVENT_KINDS = [
   'retry answered from the session',
   'history checked',
   'control plane command',
+  'figure 8 played',
+  'candidacy lost',
 ] as const;
 
 export class Coverage {
