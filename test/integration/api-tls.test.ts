@@ -76,7 +76,7 @@ it('takes tokens from the file anew when told to, keeps the old ones where the n
   const audit = await run('beta', 'audit', '--output', 'json');
   expect(audit.stdout).toContain('"author": "admin@bob"');
   reload('root:beta\n');
-  for (const { process } of cluster.nodes) await process.waitForOutput('the tokens stay as they are');
+  for (const { process } of cluster.nodes) await process.waitForOutput('tokens and certificates stay as they are');
   reload('');
   for (const { process } of cluster.nodes) await process.waitForOutput('no token is left');
   expect((await run('beta', 'status')).code).toBe(0);

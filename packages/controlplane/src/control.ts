@@ -10,7 +10,7 @@ import { errorText, EXIT, PIN_PROPOSAL_WORDS, type RoutingSnapshot } from '@flot
 import type { Logger } from '@flotilla/shared/runtime';
 import type { FastifyInstance } from 'fastify';
 import { Authenticator } from './api/auth.ts';
-import { createServer, type Noted } from './api/server.ts';
+import { createServer, type Noted, renewCertificate } from './api/server.ts';
 import { routes } from './api/routes/index.ts';
 import { WatchHub } from './api/watch-hub.ts';
 import { Boot } from './cluster/boot.ts';
@@ -19,10 +19,11 @@ import { formatHostPort } from './cluster/address-book.ts';
 import { NodeContext } from './node-context.ts';
 import { Prober } from './health/prober.ts';
 import { probeTargets } from './health/target.ts';
-import { apiCloseMs } from './limits.ts';
+import { apiCloseMs, expiryWarnEveryMs } from './limits.ts';
 import { ControlMetrics } from './metrics.ts';
-import type { ApiToken, ControlHandle, ControlLinks, ControlSettings, HostPort } from './ports.ts';
+import type { ControlHandle, ControlLinks, ControlSettings, Credentials, HostPort } from './ports.ts';
 import { Publisher } from './publish/publisher.ts';
+import { CredentialStore, expiryWarning } from './secrets/credential-store.ts';
 import { type Sealing, sealingOf } from './secrets/seal-draft.ts';
 
 export async function startControl(
@@ -42,6 +43,7 @@ class Control implements ControlHandle {
   readonly #metrics = new ControlMetrics();
   readonly #watch = new WatchHub();
   readonly #authenticator: Authenticator;
+  readonly #credentials: CredentialStore;
   readonly #sealing: Sealing;
   readonly #publisher: Publisher;
   readonly #prober: Prober;
@@ -52,10 +54,12 @@ class Control implements ControlHandle {
   #opening: Promise<void> = Promise.resolve();
   #closed: Promise<void> | null = null;
   #apiUrl = '';
+  #expiry: NodeJS.Timeout | undefined;
 
   constructor(settings: ControlSettings, links: ControlLinks, log: Logger) {
     this.#settings = settings;
     this.#authenticator = new Authenticator(settings.tokens);
+    this.#credentials = new CredentialStore(settings, () => this.#configuredCertificates());
     this.#sealing = sealingOf(settings);
     this.#links = links;
     this.#log = log;
@@ -83,6 +87,7 @@ class Control implements ControlHandle {
       metrics: this.#metrics,
       watch: this.#watch,
       sealing: this.#sealing,
+      credentials: this.#credentials,
       session: () => this.#session,
       progress: () => this.#boot.progress,
     });
@@ -97,6 +102,8 @@ class Control implements ControlHandle {
   }
 
   async start(): Promise<void> {
+    this.#warnOfExpiry();
+    this.#expiry = setInterval(() => this.#warnOfExpiry(), expiryWarnEveryMs).unref();
     for (const { threadId, port } of this.#links.proxyPorts) this.addProxyPort(threadId, port);
     const { apiListen, apiTls, version } = this.#settings;
     const authenticator = this.#authenticator;
@@ -125,9 +132,14 @@ class Control implements ControlHandle {
     this.#session?.host.machine.diverge();
   }
 
-  setTokens(tokens: readonly ApiToken[]): void {
+  renew(credentials: Credentials): void {
+    const { tokens, apiTls } = credentials;
+    if (apiTls !== null && this.#server !== null) renewCertificate(this.#server, apiTls);
+    this.#boot.renew(credentials);
     this.#authenticator.replace(tokens);
-    this.#log.info({ count: tokens.length }, 'the tokens of the API were replaced');
+    this.#credentials.replace(credentials);
+    this.#log.info({ tokens: tokens.length }, 'tokens and certificates were read again');
+    this.#warnOfExpiry();
   }
 
   close(options: { readonly deadlineMs: number }): Promise<void> {
@@ -162,6 +174,18 @@ class Control implements ControlHandle {
     else this.#session.pins.offer(words, skipped);
   }
 
+  *#configuredCertificates(): IterableIterator<{ readonly name: string; readonly certPem: string }> {
+    const certificates = this.#session?.host.state.certificates;
+    for (const [, certificate] of certificates?.entries() ?? []) yield certificate;
+  }
+
+  #warnOfExpiry(): void {
+    for (const age of this.#credentials.ages(Date.now())) {
+      const warning = expiryWarning(age);
+      if (warning !== null) this.#log.warn({ ...age }, warning);
+    }
+  }
+
   #fatal(error: unknown): void {
     if (this.#closed !== null) return;
     const code = (error as { code?: string } | null)?.code ?? '';
@@ -185,6 +209,7 @@ class Control implements ControlHandle {
 
   async #closeAll(): Promise<void> {
     this.#context.stopping = true;
+    clearInterval(this.#expiry);
     this.#boot.abort();
     await this.#opening;
     await this.#session?.close();

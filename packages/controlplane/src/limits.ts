@@ -20,6 +20,9 @@ export const apiConnectionsMax = 4_096;
 export const apiKeepAliveMs = 72_000;
 export const urlParameterMaxBytes = 300;
 
+/** A certificate that ends soon is logged this often. */
+export const expiryWarnEveryMs = 24 * 3_600_000;
+
 /** Wrong tokens from one address within the window before it gets 429. */
 export const loginFailuresMax = 20;
 export const loginWindowMs = 60_000;

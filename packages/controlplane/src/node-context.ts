@@ -16,9 +16,10 @@ import { collectTimeoutMs, shareSampleMs, transferTimeoutMs } from './limits.ts'
 import type { ControlMetrics, RaftFigures } from './metrics.ts';
 import type { ControlLinks, ControlSettings, ExplainRequest, StaticPage } from './ports.ts';
 import { backendFamilies, pinFamily } from './publish/backend-families.ts';
-import { trafficFamilies } from './publish/exposition.ts';
+import { expiryFamily, trafficFamilies } from './publish/exposition.ts';
 import type { Publisher } from './publish/publisher.ts';
 import { Shares } from './publish/shares.ts';
+import { type CredentialStore, expiryWarning, worthShowing } from './secrets/credential-store.ts';
 import type { Sealing } from './secrets/seal-draft.ts';
 import { fenceText, isIsolated, readSession, readSettings } from './state/index.ts';
 
@@ -29,6 +30,7 @@ export interface NodeContextOptions {
   readonly metrics: ControlMetrics;
   readonly watch: WatchHub;
   readonly sealing: Sealing;
+  readonly credentials: CredentialStore;
   readonly session: () => Session | null;
   /** What the start waits for. */
   readonly progress: () => string;
@@ -65,7 +67,7 @@ export class NodeContext implements ApiContext {
 
   /** How the nodes' APIs are spoken to. */
   get nodeTls(): NodeTls | null {
-    return nodeTlsOf(this.#options.settings);
+    return nodeTlsOf(this.#options.credentials.current);
   }
 
   /** Open client connections of this node. */
@@ -128,6 +130,7 @@ export class NodeContext implements ApiContext {
     const host = session?.host;
     const raft = host?.status();
     const { ready, reasons } = this.ready();
+    const certificates = this.#options.credentials.ages(Date.now()).filter(worthShowing);
     return {
       node: {
         id: this.nodeId,
@@ -148,6 +151,8 @@ export class NodeContext implements ApiContext {
       draining: host?.state.drains.has(this.nodeId) ?? false,
       ready,
       reasons,
+      certificates,
+      warnings: certificates.flatMap((one) => expiryWarning(one) ?? []),
       proxyThreads: publisher.threads.map(({ id, activeRevision }) => ({
         id,
         activeRevision,
@@ -178,7 +183,9 @@ export class NodeContext implements ApiContext {
     const session = this.#options.session();
     const snapshot = session?.feed.current() ?? null;
     const pins = pinFamily(snapshot, (pool) => session?.host.state.pins.countOf(pool) ?? 0);
-    const families = [...trafficFamilies(stats), ...backendFamilies(snapshot, links.memory, this.#shares), pins];
+    const certificates = expiryFamily(this.#options.credentials.ages(Date.now()));
+    const backends = backendFamilies(snapshot, links.memory, this.#shares);
+    const families = [...trafficFamilies(stats), ...backends, pins, certificates];
     return metrics.text(this.#figures(), families);
   }
 

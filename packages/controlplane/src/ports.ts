@@ -26,8 +26,19 @@ export interface TlsFiles {
   readonly keyPem: string;
 }
 
+/** What callers and nodes are known by. Can be replaced while the node runs, except that what is null stays null. */
+export interface Credentials {
+  /** None: the API asks for no token (the caller allows that on loopback only, or where told to be insecure). */
+  readonly tokens: readonly ApiToken[];
+  /** Mutual TLS between nodes. */
+  readonly raftTls: (TlsFiles & { readonly caPem: string }) | null;
+  readonly apiTls: TlsFiles | null;
+  /** CA of the other nodes' APIs; null: that of the nodes, and the authorities that Node trusts. */
+  readonly apiTlsCa?: string | null;
+}
+
 /** Everything that is this node's own and not replicated. Checked by the caller before it gets here. */
-export interface ControlSettings {
+export interface ControlSettings extends Credentials {
   readonly nodeId: string;
   readonly clusterName: string;
   readonly dataDir: string;
@@ -40,15 +51,8 @@ export interface ControlSettings {
   readonly peers: readonly { readonly id: string; readonly host: string; readonly port: number }[];
   /** API address of any member: join that cluster instead of forming one. */
   readonly join: HostPort | null;
-  /** None: the API asks for no token (the caller allows that on loopback only, or where told to be insecure). */
-  readonly tokens: readonly ApiToken[];
   /** Shown to the member that is asked to let this node join; null where none is needed. */
   readonly joinToken?: string | null;
-  /** Mutual TLS between nodes. */
-  readonly raftTls: (TlsFiles & { readonly caPem: string }) | null;
-  readonly apiTls: TlsFiles | null;
-  /** CA of the other nodes' APIs; null: that of the nodes, and the authorities that Node trusts. */
-  readonly apiTlsCa?: string | null;
   /** What private keys of certificates are encrypted with at rest: 32 bytes each as hex, the newest first. The same on all nodes. */
   readonly keys?: readonly string[];
   /** Authenticates nodes to one another where there is no mutual TLS; '' where there is none. */
@@ -100,8 +104,11 @@ export interface ControlHandle {
   addProxyPort(threadId: number, port: MessagePort): void;
   /** Debug only: makes this node's state differ from that of the others, to see that it is found and fenced. */
   diverge(): void;
-  /** From now on these tokens are valid, and no others. */
-  setTokens(tokens: readonly ApiToken[]): void;
+  /**
+   * From now on these tokens are valid, and no others, and new connections use these certificates. Throws where a certificate
+   * cannot be used; nothing changes then.
+   */
+  renew(credentials: Credentials): void;
   /** Hands leadership over, stops everything in reverse order. Idempotent; resolves within `deadlineMs`. */
   close(options: { readonly deadlineMs: number }): Promise<void>;
 }

@@ -6,6 +6,7 @@ import { EXIT, errorText } from '@flotilla/shared';
 import { createLogger, type Logger } from '@flotilla/shared/runtime';
 import { dataDirFault } from './data-dir.ts';
 import { removePidFile, writePidFile } from './pid-file.ts';
+import { renewalFault } from './settings/certificates.ts';
 import type { ResolvedSettings } from './settings/resolve.ts';
 import type { NodeSettings } from './settings/types.ts';
 import { Supervisor } from './supervisor/supervisor.ts';
@@ -63,7 +64,7 @@ function superviseUntilStopped(settings: NodeSettings, reload?: () => ResolvedSe
     process.on('SIGHUP', () => {
       // A closed terminal must not end a node that serves traffic for others without its drain.
       if (reload === undefined || process.stdout.isTTY) return onSignal('SIGHUP');
-      return reloadTokens(settings, reload(), { supervisor, log });
+      return renew(settings, reload(), { supervisor, log });
     });
     if (process.env.FLOTILLA_DEBUG === '1') process.on('SIGUSR2', () => supervisor.crashControl());
     if (process.env.FLOTILLA_DEBUG === 'diverge') process.on('SIGUSR2', () => supervisor.divergeControl());
@@ -72,19 +73,32 @@ function superviseUntilStopped(settings: NodeSettings, reload?: () => ResolvedSe
   });
 }
 
-/** Tokens are all that changes without a restart: what else is different waits for the next one. */
-function reloadTokens(
+/** Tokens and certificates are all that changes without a restart: what else is different waits for the next one. */
+function renew(
   before: NodeSettings,
   resolved: ResolvedSettings,
   { supervisor, log }: { readonly supervisor: Supervisor; readonly log: Logger },
 ): void {
   if (!resolved.ok) {
-    log.error({ faults: resolved.faults }, 'the settings cannot be used: the tokens stay as they are');
-  } else if (before.apiTokens.length > 0 && resolved.settings.apiTokens.length === 0) {
-    log.error('no token is left: an API with tokens is not opened to everybody without a restart');
-  } else {
-    supervisor.setTokens(resolved.settings.apiTokens);
+    log.error({ faults: resolved.faults }, 'the settings cannot be used: tokens and certificates stay as they are');
+    return;
   }
+  const fault = changeFault(before, resolved.settings) ?? renewalFault(resolved.settings);
+  if (fault === null) supervisor.renew(resolved.settings);
+  else log.error(`tokens and certificates stay as they are: ${fault}`);
+}
+
+/** Null, or why a running node cannot go from these settings to those. */
+function changeFault(before: NodeSettings, after: NodeSettings): string | null {
+  if (before.apiTokens.length > 0 && after.apiTokens.length === 0)
+    return 'no token is left, and an API with tokens is not opened to everybody without a restart';
+  for (const [key, what] of [
+    ['tls', 'TLS between nodes'],
+    ['apiTls', 'TLS of the API'],
+  ] as const) {
+    if ((before[key] === null) !== (after[key] === null)) return `${what} is turned on and off by a restart only`;
+  }
+  return null;
 }
 
 function watchStdin(onClose: () => void): void {

@@ -103,6 +103,7 @@ function statusCommand(): Command {
           ['digest', status.digest],
         ]),
       );
+      for (const warning of (status.warnings ?? []) as string[]) show(colors.yellow(`warning: ${warning}`));
       return show(`\n${renderList(format, { value: members, rows: members.items, columns: MEMBER_COLUMNS })}`);
     })
     .addHelpText('after', examples('status', 'status --server 127.0.0.1:7402', 'status --output json | jq .digest'));

@@ -4,6 +4,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { Server as TlsServer } from 'node:tls';
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import { type ErrorCode, FlotillaError } from '@flotilla/shared';
@@ -64,9 +65,7 @@ export async function createServer(options: ServerOptions, routes: Routes): Prom
     routerOptions: { maxParamLength: urlParameterMaxBytes, ignoreTrailingSlash: true },
     clientErrorHandler: (error, socket) => refuseJunk(error, socket),
     frameworkErrors: (error, _request, reply) => sendError(reply, toFlotillaError(error)),
-    ...(options.tls === null
-      ? {}
-      : { https: { cert: options.tls.certPem, key: options.tls.keyPem, minVersion: 'TLSv1.2' as const } }),
+    ...(options.tls === null ? {} : { https: secureContext(options.tls) }),
   }) as unknown as FastifyInstance;
   app.server.maxConnections = apiConnectionsMax;
   app.server.on('checkExpectation', refuseExpectation);
@@ -79,6 +78,13 @@ export async function createServer(options: ServerOptions, routes: Routes): Prom
   routes(app);
   return app;
 }
+
+/** For connections that are accepted from now on. Throws where the certificate cannot be used; nothing changes then. */
+export function renewCertificate(app: FastifyInstance, tls: TlsFiles): void {
+  if (app.server instanceof TlsServer) app.server.setSecureContext(secureContext(tls));
+}
+
+const secureContext = ({ certPem: cert, keyPem: key }: TlsFiles) => ({ cert, key, minVersion: 'TLSv1.2' as const });
 
 /** Queries are text and are coerced; bodies are JSON and are not. Unknown fields are refused, never dropped. */
 function addValidation(app: FastifyInstance): void {

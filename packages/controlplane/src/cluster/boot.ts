@@ -12,11 +12,12 @@ import {
   replicaOf,
   type SeedAddress,
   TcpTransport,
+  type TransportTls,
 } from '@flotilla/raft';
 import { errorText, FlotillaError } from '@flotilla/shared';
 import type { Logger } from '@flotilla/shared/runtime';
 import { digestEveryCount, joinRetryMs } from '../limits.ts';
-import type { ControlSettings, HostPort } from '../ports.ts';
+import type { ControlSettings, Credentials, HostPort } from '../ports.ts';
 import { ClusterStateMachine } from '../state/index.ts';
 import { formatHostPort, parseHostPort } from './address-book.ts';
 import { askToJoin } from './node-call.ts';
@@ -34,6 +35,7 @@ export interface Opened {
 
 export class Boot {
   readonly #settings: ControlSettings;
+  #credentials: Credentials;
   readonly #log: Logger;
   readonly #metrics: RaftMetrics;
   readonly #abort = new AbortController();
@@ -45,6 +47,7 @@ export class Boot {
 
   constructor(settings: ControlSettings, log: Logger, metrics: RaftMetrics) {
     this.#settings = settings;
+    this.#credentials = settings;
     this.#log = log;
     this.#metrics = metrics;
   }
@@ -63,6 +66,13 @@ export class Boot {
       if (this.#abort.signal.aborted) return null;
       throw error;
     }
+  }
+
+  /** Throws where the certificate of the node cannot be used. */
+  renew(credentials: Credentials): void {
+    const tls = transportTls(credentials);
+    if (tls !== null) this.#transport?.renewTls(tls);
+    this.#credentials = credentials;
   }
 
   /** Stops waiting. */
@@ -108,7 +118,8 @@ export class Boot {
   }
 
   #createTransport(replica: string): TcpTransport {
-    const { raftListen, clusterName, clusterSecret, raftTls } = this.#settings;
+    const { raftListen, clusterName, clusterSecret } = this.#settings;
+    const tls = transportTls(this.#credentials);
     return new TcpTransport({
       listen: raftListen,
       clusterName,
@@ -117,7 +128,7 @@ export class Boot {
       secret: clusterSecret,
       logger: this.#log,
       metrics: this.#metrics,
-      ...(raftTls === null ? {} : { tls: { ca: raftTls.caPem, cert: raftTls.certPem, key: raftTls.keyPem } }),
+      ...(tls === null ? {} : { tls }),
     });
   }
 
@@ -134,11 +145,11 @@ export class Boot {
       this.progress = `waiting for ${others.join(', ')} to form the cluster`;
       return peers.map(({ id, host, port }) => ({ name: id, host, port }));
     }
-    const tls = nodeTlsOf(this.#settings);
     for (;;) {
       this.progress = `asking ${formatHostPort(join)} to join its cluster`;
       try {
         const request = { id: nodeId, raft: own.raft, api: own.api, replica: own.replica, version, clusterName };
+        const tls = nodeTlsOf(this.#credentials);
         const answer = await askToJoin({ api: join, token: joinToken, tls, request });
         return answer.members.flatMap(({ id, replica, raft }) => {
           const address = parseHostPort(raft);
@@ -154,6 +165,10 @@ export class Boot {
       }
     }
   }
+}
+
+function transportTls({ raftTls }: Credentials): TransportTls | null {
+  return raftTls === null ? null : { ca: raftTls.caPem, cert: raftTls.certPem, key: raftTls.keyPem };
 }
 
 function abortablePause(ms: number, signal: AbortSignal): Promise<void> {

@@ -4,7 +4,7 @@
  * system trusts. It must name the host that was dialled or, since addresses change and identities do not, the node itself.
  */
 import { checkServerIdentity, type PeerCertificate, rootCertificates } from 'node:tls';
-import type { ControlSettings } from '../ports.ts';
+import type { Credentials } from '../ports.ts';
 
 export interface NodeTls {
   /** PEM texts; trusted. */
@@ -17,8 +17,7 @@ export interface TlsChecks {
 }
 
 /** Null: plain http. */
-export function nodeTlsOf(settings: Pick<ControlSettings, 'apiTls' | 'apiTlsCa' | 'raftTls'>): NodeTls | null {
-  const { apiTls, apiTlsCa = null, raftTls } = settings;
+export function nodeTlsOf({ apiTls, apiTlsCa = null, raftTls }: Credentials): NodeTls | null {
   if (apiTls === null && apiTlsCa === null) return null;
   const own = [apiTlsCa, raftTls?.caPem, apiTls?.certPem].filter((pem) => typeof pem === 'string');
   return { ca: [...own, ...rootCertificates] };

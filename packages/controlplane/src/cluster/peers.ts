@@ -42,7 +42,7 @@ const ANSWER_MAX_BYTES = 65_536;
 export class Peers {
   readonly #others: PeerAddressBook;
   readonly #views = new Map<string, PeerView>();
-  readonly #tls: NodeTls | null;
+  readonly #tls: () => NodeTls | null;
   readonly #agent: HttpAgent | HttpsAgent;
   readonly #get: typeof httpGet;
   readonly #timer: NodeJS.Timeout;
@@ -50,12 +50,12 @@ export class Peers {
   readonly #asking = new Map<string, Promise<PeerView>>();
   #closed = false;
 
-  /** `tls`: the nodes' API speaks https. */
-  constructor(others: PeerAddressBook, tls: NodeTls | null) {
+  /** `tls`: the nodes' API speaks https; asked anew for each connection, since certificates are renewed. */
+  constructor(others: PeerAddressBook, tls: () => NodeTls | null) {
     this.#tls = tls;
     this.#others = others;
     const shared = { keepAlive: true, maxSockets: 4 };
-    if (tls === null) {
+    if (tls() === null) {
       this.#agent = new HttpAgent(shared);
       this.#get = httpGet;
     } else {
@@ -109,12 +109,13 @@ export class Peers {
   #fetch({ id, api }: { readonly id: string; readonly api: string }): Promise<PeerView> {
     return new Promise((resolve) => {
       const scheme = this.#agent instanceof HttpsAgent ? 'https' : 'http';
+      const tls = this.#tls();
       const request = this.#get(
         `${scheme}://${api}/ready`,
         {
           agent: this.#agent,
           signal: AbortSignal.timeout(peerPollTimeoutMs),
-          ...(this.#tls === null ? {} : checkedBy(this.#tls, id)),
+          ...(tls === null ? {} : checkedBy(tls, id)),
         },
         (response) => void readView(response).then(resolve, () => resolve(UNREACHABLE)),
       );

@@ -72,7 +72,10 @@ export class Session {
     const host = (this.host = new ClusterHost(raft, machine, settings.nodeId));
     const opener = new CertificateOpener(options.sealing.keyring, (fault) => log.error(fault));
     this.feed = new Feed({ state: () => machine.state, publisher, opener, onSnapshot: options.onSnapshot });
-    this.peers = new Peers(() => this.#others(), own.nodeTls);
+    this.peers = new Peers(
+      () => this.#others(),
+      () => own.nodeTls,
+    );
     this.#overlay = new Overlay(prober, publisher);
     this.#ownDrain = new OwnDrain(publisher);
     this.observer = new Observer({

@@ -4,6 +4,7 @@
 import type { RaftStatus } from '@flotilla/raft';
 import type { DrainRow, ReadonlyState } from '../state/index.ts';
 import { finite, incarnationOf, nameOf } from './host.ts';
+import type { CertificateAge } from '../secrets/credential-store.ts';
 import type { PeerView } from './peers.ts';
 
 export interface ThreadView {
@@ -32,6 +33,10 @@ export interface StatusView {
   readonly draining: boolean;
   readonly ready: boolean;
   readonly reasons: readonly string[];
+  /** The node's own, and those of the configuration that end soon. */
+  readonly certificates: readonly CertificateAge[];
+  /** What will need a hand before long, though all is well now. */
+  readonly warnings: readonly string[];
   readonly proxyThreads: readonly ThreadView[];
   readonly eventLoopDelayMs: number;
   readonly uptimeMs: number;

@@ -3,6 +3,7 @@
  * Not prom-client, because that one counts by itself and cannot take finished histograms.
  */
 import { DURATION_BUCKETS_SECONDS, type ProxyStats } from '@flotilla/shared';
+import type { CertificateAge } from '../secrets/credential-store.ts';
 
 export type Labels = Readonly<Record<string, string>>;
 
@@ -43,6 +44,18 @@ export function render(families: readonly Family[]): string {
   return families
     .map(({ name, help, type, lines }) => [`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`, ...lines, ''].join('\n'))
     .join('\n');
+}
+
+/** When each certificate ends; the rule to alert on is in docs/operations.md. */
+export function expiryFamily(ages: readonly CertificateAge[]): Family {
+  return {
+    name: 'flotilla_certificate_expiry_timestamp_seconds',
+    help: 'When a certificate ends, in seconds since 1970: of this node, its API, their authority, a listener.',
+    type: 'gauge',
+    lines: ages.map(({ use, name, validTo }) =>
+      sample('flotilla_certificate_expiry_timestamp_seconds', { use, name }, Date.parse(validTo) / 1_000),
+    ),
+  };
 }
 
 /** The families that come from proxy threads. */

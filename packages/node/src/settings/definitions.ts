@@ -34,7 +34,7 @@ export const SETTINGS = {
   apiTokensFile: { value: 'FILE', help: 'the same, one a line, # for remarks; read again on SIGHUP' },
   joinToken: { value: 'TOKEN', help: 'admin token for joining (default: the first one of apiTokens)' },
   tlsCa: { value: 'FILE', help: 'PEM: the CA that signed the certificates of all nodes (mutual TLS between nodes)' },
-  tlsCert: { value: 'FILE', help: 'PEM: the certificate of this node' },
+  tlsCert: { value: 'FILE', help: 'PEM: the certificate of this node; read again on SIGHUP, as all of these files' },
   tlsKey: { value: 'FILE', help: 'PEM: its key' },
   apiTlsCert: { value: 'FILE', help: 'PEM: certificate of the API' },
   apiTlsKey: { value: 'FILE', help: 'PEM: its key' },

@@ -11,6 +11,7 @@ import { errorText } from '@flotilla/shared';
 import type { FaultDetail } from '@flotilla/shared';
 import { DRAIN_DEFAULT_MS, DRAIN_MAX_MS, PROXY_THREADS_MAX } from '../limits.ts';
 import { isWildcard, parseHostPort } from './addresses.ts';
+import { checkTlsFiles } from './certificates.ts';
 import { environmentName } from './definitions.ts';
 import type { SettingKey } from './definitions.ts';
 import { checkRelations } from './relations.ts';
@@ -35,7 +36,9 @@ export function resolveSettings(sources: SettingSources): ResolvedSettings {
   const faults: FaultDetail[] = [];
   const reader = new Reader(collectSettings(sources, faults), faults);
   const settings = assemble(reader);
-  checkRelations(settings, (key, message) => reader.fault(key, message));
+  const report = (key: SettingKey, message: string): void => reader.fault(key, message);
+  checkRelations(settings, report);
+  checkTlsFiles(settings, report);
   return faults.length === 0 ? { ok: true, settings } : { ok: false, faults };
 }
 

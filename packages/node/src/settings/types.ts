@@ -58,3 +58,6 @@ export interface NodeSettings {
   readonly insecure: boolean;
   readonly stopOnStdinClose: boolean;
 }
+
+/** What a running node takes anew on SIGHUP; the rest of its settings waits for its next start. */
+export type RenewableSettings = Pick<NodeSettings, 'apiTokens' | 'tls' | 'apiTls' | 'apiTlsCa'>;

@@ -8,8 +8,8 @@ import { EXIT, errorText } from '@flotilla/shared';
 import type { ControlToSupervisor, ProxyThreadData, SharedMemory } from '@flotilla/shared';
 import type { Logger } from '@flotilla/shared/runtime';
 import { CONTROL_HEAP_MAX_MB, PROXY_HEAP_MAX_MB, PROXY_YOUNG_MAX_MB } from '../limits.ts';
-import type { NodeSettings } from '../settings/types.ts';
-import type { ControlThreadData } from '../threads/control-thread-data.ts';
+import type { NodeSettings, RenewableSettings } from '../settings/types.ts';
+import type { ControlThreadData, ToControlThread } from '../threads/control-thread-data.ts';
 import { KeptThread } from './kept-thread.ts';
 import { allocateMemory, forgetThread } from './memory.ts';
 
@@ -79,9 +79,11 @@ export class Supervisor {
   }
 
   /** Also for control threads that are started later. */
-  setTokens(apiTokens: NodeSettings['apiTokens']): void {
-    this.#settings = { ...this.#settings, apiTokens };
-    this.#control.worker?.postMessage({ type: 'tokens', tokens: apiTokens });
+  renew(settings: RenewableSettings): void {
+    const { apiTokens, tls, apiTls, apiTlsCa } = settings;
+    this.#settings = { ...this.#settings, apiTokens, tls, apiTls, apiTlsCa };
+    const message: ToControlThread = { type: 'renew', settings: this.#settings };
+    this.#control.worker?.postMessage(message);
   }
 
   /** Debug only: the control thread throws out of its event loop, as a bug would. */

@@ -9,9 +9,9 @@ import { startControl } from '@flotilla/controlplane';
 import { dashboardFiles } from '@flotilla/dashboard';
 import { explain } from '@flotilla/dataplane/table';
 import { errorText } from '@flotilla/shared';
-import type { ControlToSupervisor, SupervisorToControl } from '@flotilla/shared';
+import type { ControlToSupervisor } from '@flotilla/shared';
 import { createLogger } from '@flotilla/shared/runtime';
-import type { ControlThreadData } from './control-thread-data.ts';
+import type { ControlThreadData, ToControlThread } from './control-thread-data.ts';
 import { toControlSettings } from './control-settings.ts';
 import { exitCodeOf } from './exit-code.ts';
 
@@ -30,12 +30,12 @@ try {
     log,
   );
   // Listening starts here, so that what was sent meanwhile has waited in the port.
-  supervisor.on('message', (message: SupervisorToControl) => {
+  supervisor.on('message', (message: ToControlThread) => {
     switch (message.type) {
       case 'proxy-port':
         return control.addProxyPort(message.threadId, message.port);
-      case 'tokens':
-        return control.setTokens(message.tokens);
+      case 'renew':
+        return control.renew(toControlSettings(message.settings));
       case 'debug-diverge':
         return control.diverge();
       case 'debug-crash':

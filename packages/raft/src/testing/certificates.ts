@@ -18,11 +18,11 @@ export class TestAuthority {
     this.#certificate = certificate;
   }
 
-  static async create(): Promise<TestAuthority> {
+  static async create(name = 'test authority'): Promise<TestAuthority> {
     const keys = await crypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
     const certificate = await X509CertificateGenerator.createSelfSigned({
       serialNumber: '01',
-      name: 'CN=test authority',
+      name: `CN=${name}`,
       notBefore: new Date(Date.now() - VALID_MS),
       notAfter: new Date(Date.now() + VALID_MS),
       signingAlgorithm: ALGORITHM,

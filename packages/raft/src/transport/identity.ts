@@ -13,7 +13,8 @@ export interface LocalIdentity {
   readonly replica: ReplicaId;
   readonly secret: string;
   readonly session: string;
-  readonly tls: TransportTls | undefined;
+  /** For connections that are made from now on; whether there is any does not change. */
+  tls: TransportTls | undefined;
   readonly clock: Clock;
   readonly random: Random;
   readonly refusals: Refusals;

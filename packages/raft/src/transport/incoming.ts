@@ -20,8 +20,8 @@ import type { Hello } from './handshake.ts';
 import { FEATURES } from './identity.ts';
 import type { LocalIdentity } from './identity.ts';
 import { HANDSHAKE_TIMEOUT_MS, HANDSHAKES_MAX_COUNT } from './limits.ts';
-import type { RefusalCode } from './options.ts';
-import { certificateNames, listener } from './tls.ts';
+import type { RefusalCode, TransportTls } from './options.ts';
+import { certificateNames, listener, renewListener } from './tls.ts';
 
 export interface IncomingHandlers {
   /** The peer has proved who it is: null to take the connection, or why not. */
@@ -58,6 +58,10 @@ export class Incoming {
         resolve(typeof address === 'object' && address !== null ? address.port : port);
       });
     });
+  }
+
+  renew(tls: TransportTls): void {
+    renewListener(this.#server, tls);
   }
 
   /** Stops listening. Connections are their owners' business. */

@@ -99,7 +99,8 @@ class Attempt {
     });
     // Before the connection's own handler, which knows of sockets only.
     socket.on('error', (error: NodeJS.ErrnoException) => {
-      if (local.tls && isCertificateFault(error)) this.fail('BAD_CERTIFICATE', 'local', error.code ?? error.message);
+      const code = error.code ?? '';
+      if (local.tls && isCertificateFault(code)) this.fail('BAD_CERTIFICATE', 'local', code);
     });
     this.#connection = new Connection(socket, clock.nowMs, {
       onFrame: (type, payload) => this.#onFrame(type, payload),

@@ -21,7 +21,7 @@ import type { LocalIdentity } from './identity.ts';
 import { Incoming } from './incoming.ts';
 import { LaneDialer } from './lane-dialer.ts';
 import * as limits from './limits.ts';
-import type { RefusalCode, TcpTransportOptions } from './options.ts';
+import type { RefusalCode, TcpTransportOptions, TransportTls } from './options.ts';
 import { dialPeer } from './outgoing.ts';
 import type { DialTarget } from './outgoing.ts';
 import { Refusals } from './refusals.ts';
@@ -104,6 +104,12 @@ export class TcpTransport implements Transport {
   /** The cluster that this node belongs to is known now. */
   joined(clusterId: string): void {
     this.#local.clusterId = clusterId;
+  }
+
+  /** New certificates, for connections that are made from now on. Throws where they cannot be used; nothing changes then. */
+  renewTls(tls: TransportTls): void {
+    this.#incoming.renew(tls);
+    this.#local.tls = tls;
   }
 
   /** What peers that look for a cluster are told. */

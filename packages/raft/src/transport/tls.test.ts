@@ -70,4 +70,40 @@ describe('TLS', () => {
     expect(a.links).toEqual(['up n3#c']);
     expect(codes).toContain('BAD_CERTIFICATE');
   });
+
+  test('a certificate whose authority nobody knows is refused, by who dials and by who is dialled', async () => {
+    codes.length = 0;
+    const { ca } = await authority.issue('n2');
+    const { cert, key } = await (await TestAuthority.create()).issue('n2');
+    const [a, b] = [await node('n1#a'), await node('n2#b', { ca, cert, key })];
+    a.transport.setPeers([b.address]);
+    await waitFor('the refusal of whom it dials', () => codes.includes('BAD_CERTIFICATE'));
+    a.transport.setPeers([]);
+    codes.length = 0;
+    b.transport.setPeers([a.address]);
+    await waitFor('the refusal of who dials', () => codes.includes('BAD_CERTIFICATE'));
+    expect([...a.links, ...b.links]).toEqual([]);
+  });
+
+  test('renewed certificates hold for connections to come; those that stand go on', async () => {
+    codes.length = 0;
+    const next = await TestAuthority.create('next authority');
+    const both = `${(await authority.issue('n1')).ca}\n${(await next.issue('n1')).ca}`;
+    const [a, b] = [await node('n1#a'), await node('n2#b')];
+    a.transport.setPeers([b.address]);
+    b.transport.setPeers([a.address]);
+    await waitFor('both links', () => a.links.length + b.links.length === 2);
+    for (const [name, { transport }] of Object.entries({ n1: a, n2: b }))
+      (transport as TcpTransport).renewTls({ ...(await next.issue(name)), ca: both });
+    const c = await node('n3#c', await next.issue('n3'));
+    a.transport.setPeers([b.address, c.address]);
+    c.transport.setPeers([a.address]);
+    await waitFor(
+      'a link to who knows the next authority only',
+      () => a.links.includes('up n3#c') && c.links.length > 0,
+    );
+    expect([a.links, b.links, c.links]).toEqual([['up n2#b', 'up n3#c'], ['up n1#a'], ['up n1#a']]);
+    expect(() => (a.transport as TcpTransport).renewTls({ ca: both, cert: 'junk', key: 'junk' })).toThrow();
+    expect(codes).toEqual([]);
+  });
 });

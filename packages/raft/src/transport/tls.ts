@@ -4,7 +4,7 @@
  */
 import { connect as connectPlain, createServer as createPlainServer } from 'node:net';
 import type { Server, Socket } from 'node:net';
-import { connect as connectTls, createServer as createTlsServer, TLSSocket } from 'node:tls';
+import { connect as connectTls, createServer as createTlsServer, Server as TlsServer, TLSSocket } from 'node:tls';
 import type { TransportTls } from './options.ts';
 
 export interface ListenerEvents {
@@ -13,15 +13,26 @@ export interface ListenerEvents {
   onRefused(remote: string, reason: string): void;
 }
 
+const MIN_VERSION = 'TLSv1.3';
+
 export function listener(tls: TransportTls | undefined, { onSocket, onRefused }: ListenerEvents): Server {
   if (!tls) return createPlainServer({ noDelay: true }, onSocket);
-  const server = createTlsServer({ ...tls, requestCert: true, rejectUnauthorized: true, minVersion: 'TLSv1.3' });
+  const server = createTlsServer({ ...tls, requestCert: true, rejectUnauthorized: true, minVersion: MIN_VERSION });
   server.on('secureConnection', onSocket);
   // A failed TLS handshake concerns one stranger; its socket is closed by node.
   server.on('tlsClientError', (error: NodeJS.ErrnoException, socket) => {
-    if (isCertificateFault(error)) onRefused(socket.remoteAddress ?? 'a stranger', error.code ?? error.message);
+    // Where the certificate did not pass, node just closes the socket: the error tells of that, the socket of the reason.
+    const { authorizationError } = socket as { readonly authorizationError?: string | Error | null };
+    const reason = String(authorizationError ?? error.code ?? error.message);
+    if (isCertificateFault(reason)) onRefused(socket.remoteAddress ?? 'a stranger', reason);
   });
   return server;
+}
+
+/** Connections that are accepted from now on; those that stand are not touched. */
+export function renewListener(server: Server, tls: TransportTls): void {
+  if (!(server instanceof TlsServer)) throw new Error('a listener without TLS cannot be given certificates');
+  server.setSecureContext({ ...tls, minVersion: MIN_VERSION });
 }
 
 export function dial(
@@ -30,13 +41,13 @@ export function dial(
   onConnected: () => void,
 ): Socket {
   if (!tls) return connectPlain({ ...address, noDelay: true }, onConnected);
-  const identity = { rejectUnauthorized: true, minVersion: 'TLSv1.3', checkServerIdentity: () => undefined } as const;
+  const identity = { rejectUnauthorized: true, minVersion: MIN_VERSION, checkServerIdentity: () => undefined } as const;
   return connectTls({ ...address, ...tls, ...identity }, onConnected);
 }
 
 /** Faults of certificates, ours or theirs, as OpenSSL names them; others are broken connections and strangers' junk. */
-export function isCertificateFault(error: NodeJS.ErrnoException): boolean {
-  return /CERT|SELF_SIGNED|UNKNOWN_CA|ISSUER/.test(error.code ?? '');
+export function isCertificateFault(code: string): boolean {
+  return /CERT|SELF_SIGNED|(?:UNKNOWN|INVALID)_CA|ISSUER|LEAF_SIGNATURE|INVALID_PURPOSE/.test(code);
 }
 
 /** True without TLS, or where the peer's certificate names this node as a DNS SAN or as its CN. */

@@ -116,15 +116,6 @@ export type SupervisorToControl =
   | { readonly type: 'stop'; readonly deadlineMs: number }
   /** A proxy thread (re)started: this is the port to it. */
   | { readonly type: 'proxy-port'; readonly threadId: number; readonly port: MessagePort }
-  /** The tokens of the API were read again: hex SHA-256 each. */
-  | {
-      readonly type: 'tokens';
-      readonly tokens: readonly {
-        readonly role: 'viewer' | 'operator' | 'admin';
-        readonly hash: string;
-        readonly label: string;
-      }[];
-    }
   /** Throw out of the event loop, as a bug would: sent only where FLOTILLA_DEBUG=1 allows it. */
   | { readonly type: 'debug-crash' }
   /** Change the replicated state behind the others' back: sent only where FLOTILLA_DEBUG=diverge allows it. */

@@ -7,6 +7,8 @@ import { errorText, type FaultDetail } from '../errors.ts';
 import type { CertificateConfig } from './config.ts';
 
 const DAY_MS = 86_400_000;
+/** Sooner than that, the end of a certificate is worth a warning. */
+export const CERTIFICATE_WARN_MS = 14 * DAY_MS;
 const PEM_BLOCK = /-----BEGIN (?:X509 |TRUSTED )?CERTIFICATE-----[^-]+-----END (?:X509 |TRUSTED )?CERTIFICATE-----/g;
 
 export interface CertificateFindings {
@@ -29,6 +31,11 @@ export function checkCertificates(certificates: readonly CertificateConfig[], no
   return { faults, warnings };
 }
 
+/** Every certificate of a PEM text, in its order; what cannot be read is left out. */
+export function certificatesOf(pem: string): X509Certificate[] {
+  return parseChain(pem, '', []);
+}
+
 function parseChain(pem: string, path: string, faults: FaultDetail[]): X509Certificate[] {
   const blocks = pem.match(PEM_BLOCK) ?? [];
   if (blocks.length === 0) faults.push({ path, message: 'has no complete PEM certificate' });
@@ -46,7 +53,8 @@ function warnOfAge(certificate: X509Certificate, path: string, nowMs: number, wa
   const name = certificate.subject.replaceAll('\n', ', ');
   const endMs = Date.parse(certificate.validTo);
   if (endMs < nowMs) warnings.push({ path, message: `"${name}" expired on ${certificate.validTo}` });
-  else if (endMs - nowMs < 14 * DAY_MS) warnings.push({ path, message: `"${name}" expires on ${certificate.validTo}` });
+  else if (endMs - nowMs < CERTIFICATE_WARN_MS)
+    warnings.push({ path, message: `"${name}" expires on ${certificate.validTo}` });
   if (Date.parse(certificate.validFrom) > nowMs) {
     warnings.push({ path, message: `"${name}" is not valid before ${certificate.validFrom}` });
   }
