@@ -232,6 +232,8 @@ async function runNode({ id, api, raft, peers, dataDir, port }: NodeData): Promi
     dataDir,
     apiListen: { host: '127.0.0.1', port: api },
     apiAdvertise: null,
+    bindAddress: '127.0.0.1',
+    portOffset: 0,
     raftListen: { host: '127.0.0.1', port: raft },
     raftAdvertise: null,
     peers,

@@ -7,8 +7,15 @@ export const proposalTimeoutMs = 4_000;
 /** The longest `timeoutMs` that a caller may ask for. */
 export const waitMaxMs = 60_000;
 export const waitDefaultMs = 10_000;
-/** How often a node that waits for all the others asks them. */
-export const peerPollFastMs = 20;
+/** Before a node that could not be asked whether it serves a revision is asked again. */
+export const servedRetryMs = 50;
+/** Beyond what the asked node may take itself. */
+export const servedSlackMs = 1_000;
+/** Listeners named in that question; more are all of them. */
+export const servedListenersMax = 50;
+/** A node that does not say in time whether it could open a port is not waited for: it tells when it follows. */
+export const portCheckTimeoutMs = 1_500;
+export const portsCheckedMax = 256;
 export const peerPollMs = 1_000;
 export const peerPollTimeoutMs = 1_000;
 

@@ -1,15 +1,18 @@
 /**
  * What the API asks of this node, answered from the parts. Readiness and status never wait for anybody.
  */
-import { errorText, FlotillaError } from '@flotilla/shared';
-import type { ApiContext, MemberCall, Wait } from './api/context.ts';
+import { FlotillaError } from '@flotilla/shared';
+import type { ApiContext, MemberCall, NodePortFault, Wait } from './api/context.ts';
 import type { WatchHub } from './api/watch-hub.ts';
 import { parseHostPort } from './cluster/address-book.ts';
 import { type ClusterHost, nameOf } from './cluster/host.ts';
 import { type By, join, type JoinAnswer, type JoinRequest, remove, replicasOf } from './cluster/membership.ts';
 import { callNode } from './cluster/node-call.ts';
 import { type NodeTls, nodeTlsOf } from './cluster/node-tls.ts';
+import { type ListenerPort, portFaults, type PortFault } from './cluster/port-check.ts';
+import { FellowNodes } from './cluster/fellow-nodes.ts';
 import { Readiness, type ReadyView, unknownBackends } from './cluster/readiness.ts';
+import { refuseUnserved, type ServedAnswer, servedHere, type ServedQuestion } from './cluster/served.ts';
 import type { Session } from './cluster/session.ts';
 import { leaderView, memberViews, type MemberView, ownRole, type StatusView } from './cluster/views.ts';
 import { collectTimeoutMs, shareSampleMs, transferTimeoutMs } from './limits.ts';
@@ -48,6 +51,7 @@ export class NodeContext implements ApiContext {
   readonly #startedMs = performance.now();
   readonly #open: Int32Array;
   readonly #shares = new Shares();
+  readonly #fellows: FellowNodes;
   readonly #timer: NodeJS.Timeout;
 
   constructor(options: NodeContextOptions) {
@@ -56,6 +60,11 @@ export class NodeContext implements ApiContext {
     this.version = options.settings.version;
     this.watch = options.watch;
     this.sealing = options.sealing;
+    this.#fellows = new FellowNodes({
+      host: () => this.host(),
+      tls: () => this.nodeTls,
+      portFaults: (ports) => this.portFaults(ports),
+    });
     this.#open = new Int32Array(options.links.memory.connections);
     this.#timer = setInterval(() => void this.#sampleShares(), shareSampleMs);
     this.#timer.unref();
@@ -189,21 +198,26 @@ export class NodeContext implements ApiContext {
     return metrics.text(this.#figures(), families);
   }
 
-  async whenServed(revision: number, wait: Wait, timeoutMs: number): Promise<void> {
-    const deadlineMs = performance.now() + timeoutMs;
+  async whenServed(question: ServedQuestion, wait: Wait, authorization: string | null): Promise<void> {
+    const { revision } = question;
     const { publisher } = this.#options;
-    if (publisher.activeRevision < revision && !(await publisher.whenActive(revision, timeoutMs)))
-      throw new FlotillaError('NOT_SERVED', `revision ${revision} is committed; this node does not serve it yet`);
-    if (wait !== 'all') return;
-    const session = this.#options.session();
-    if (session === null) return;
-    const isAlive = (id: string) => session.host.state.members.get(id)?.alive === true;
-    const behind = await session.peers.whenAllActive(revision, isAlive, deadlineMs);
-    if (behind.length > 0)
-      throw new FlotillaError(
-        'NOT_SERVED',
-        `revision ${revision} is committed; not served yet by ${behind.join(', ')}`,
-      );
+    // The frequent case takes no detour: small change, served here, nobody else asked.
+    if (wait === 'applied' && question.listeners.length === 0 && publisher.activeRevision >= revision) return;
+    const asked = wait === 'all' ? this.#fellows.served(question, authorization) : [];
+    const [own, others] = await Promise.all([this.served(question), asked]);
+    refuseUnserved(revision, [own, ...others]);
+  }
+
+  served(question: ServedQuestion): Promise<ServedAnswer> {
+    return servedHere(this.#options.publisher, this.nodeId, question);
+  }
+
+  portFaults(ports: readonly ListenerPort[]): Promise<readonly PortFault[]> {
+    return portFaults(ports, this.#options.settings);
+  }
+
+  portFaultsOfAll(ports: readonly ListenerPort[], authorization: string | null): Promise<readonly NodePortFault[]> {
+    return this.#fellows.portFaults(ports, authorization);
   }
 
   get pages(): readonly StaticPage[] {
@@ -256,16 +270,8 @@ export class NodeContext implements ApiContext {
     return (answer as { id: string }).id;
   }
 
-  async askMember(id: string, { method, path, authorization }: MemberCall): Promise<unknown> {
-    const row = this.host().state.members.get(id);
-    if (row === undefined) throw new FlotillaError('NOT_FOUND', `${id} is not a member`);
-    const api = parseHostPort(row.api);
-    if (api === null) throw new FlotillaError('CONFLICT', `the address of ${id} is not known here yet`);
-    const body = method === 'POST' ? {} : null;
-    return callNode({ api, id, method, path, authorization, tls: this.nodeTls, body }).catch((error: unknown) => {
-      if (error instanceof FlotillaError) throw error;
-      throw new FlotillaError('UNREACHABLE', `${id} at ${row.api} does not answer: ${errorText(error)}`);
-    });
+  askMember(id: string, call: MemberCall): Promise<unknown> {
+    return this.#fellows.ask(id, call);
   }
 
   end(how: 'restart' | 'stop'): void {

@@ -45,6 +45,9 @@ export interface ControlSettings extends Credentials {
   readonly apiListen: HostPort;
   /** What other nodes and clients should use; null: what it listens on. */
   readonly apiAdvertise: HostPort | null;
+  /** Where the proxy threads of this node open the ports of listeners, and what is added to their numbers. */
+  readonly bindAddress: string;
+  readonly portOffset: number;
   readonly raftListen: HostPort;
   readonly raftAdvertise: HostPort | null;
   /** The first members of a new cluster, this node among them. */

@@ -9,10 +9,16 @@ interface Change {
   readonly after?: unknown;
 }
 
+/** A share of a pool's keys, 0–1. */
+interface KeysMoved {
+  readonly pool: string;
+  readonly ratio: number;
+}
+
 /** What the API answers to a dry run. */
 export interface ConfigDiff {
   readonly changes: readonly Change[];
-  readonly impact: Readonly<Record<string, readonly string[]>>;
+  readonly impact: Readonly<Record<string, readonly (string | KeysMoved)[]>>;
 }
 
 /** '' where nothing differs. */
@@ -20,8 +26,13 @@ export function renderDiff(diff: ConfigDiff | undefined): string {
   if (diff === undefined || diff.changes.length === 0) return '';
   const impact = Object.entries(diff.impact)
     .filter(([, names]) => names.length > 0)
-    .map(([what, names]) => colors.dim(`  ${words(what)}: ${names.join(', ')}`));
+    .map(([what, names]) => colors.dim(`  ${words(what)}: ${names.map(touched).join(', ')}`));
   return [...diff.changes.map(line), ...impact].join('\n');
+}
+
+/** `api 33.3 %` for a share of keys. */
+function touched(one: string | KeysMoved): string {
+  return typeof one === 'string' ? one : `${one.pool} ${Math.round(one.ratio * 1_000) / 10} %`;
 }
 
 const words = (name: string): string => name.replaceAll(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);

@@ -40,13 +40,14 @@ describe('differences', () => {
         { path: 'pools.new', after: { name: 'new' } },
         { path: 'pools.old', before: 'x' },
       ],
-      impact: { poolsChanged: ['api'], listenersClosed: [] },
+      impact: { poolsChanged: ['api'], listenersClosed: [], keysMoved: [{ pool: 'api', ratio: 0.3333 }] },
     };
     expect(plain(renderDiff(diff)).split('\n')).toEqual([
       '~ pools.api.backends.b1.weight: 50 → 70',
       '+ pools.new: {"name":"new"}',
       '- pools.old: "x"',
       '  pools changed: api',
+      '  keys moved: api 33.3 %',
     ]);
   });
 

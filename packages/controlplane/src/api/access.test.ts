@@ -22,7 +22,7 @@ const OPERATORS = new Set([
   'delete /v1/sessions/{pool}/{key}',
 ]);
 /** Reads that show more than a viewer should see. */
-const ADMIN_READS = new Set(['/v1/backup']);
+const ADMIN_READS = new Set(['/v1/backup', '/v1/ports']);
 
 function needed(method: string, path: string): Role | null {
   if (OPEN.has(path)) return null;

@@ -154,11 +154,16 @@ describe('waiting', () => {
 });
 
 describe('a listener that cannot be bound', () => {
-  it('takes readiness away and says which and why', async () => {
+  it('is told to whoever changed it, takes readiness away, and says which and why', async () => {
     node.thread.bindErrors.set(9090, 'EADDRINUSE');
     const listener = { ...DOCUMENT.listeners[0], name: 'other', port: 9090 };
     const written = await node.ask('/v1/listeners/other', { method: 'PUT', body: listener });
-    expect(written.status, written.text).toBe(200);
+    expect([written.status, written.body.error.code], written.text).toEqual([504, 'NOT_SERVED']);
+    expect(written.body.error.details).toEqual([{ path: 'n1', message: expect.stringContaining('EADDRINUSE') }]);
+    const served = await node.ask('/v1/served?revision=1&listener=web&listener=other');
+    expect(served.body).toEqual({ id: 'n1', served: true, faults: [written.body.error.details[0].message] });
+    expect((await node.ask('/v1/served?revision=1&allListeners=true')).body.faults).toHaveLength(1);
+    expect((await node.ask('/v1/served?revision=999999')).body).toEqual({ id: 'n1', served: false, faults: [] });
     const ready = await node.ask('/ready');
     expect(ready.status).toBe(503);
     expect(ready.body.reasons).toEqual(['listener other cannot bind port 9090: EADDRINUSE']);

@@ -3,6 +3,8 @@
  */
 import type { ClusterHost } from '../cluster/host.ts';
 import type { By, JoinAnswer, JoinRequest } from '../cluster/membership.ts';
+import type { ListenerPort, PortFault } from '../cluster/port-check.ts';
+import type { ServedAnswer, ServedQuestion } from '../cluster/served.ts';
 import type { ReadyView } from '../cluster/readiness.ts';
 import type { MemberView, StatusView } from '../cluster/views.ts';
 import type { ExplainRequest, StaticPage } from '../ports.ts';
@@ -13,6 +15,11 @@ export interface MemberCall {
   readonly method: 'GET' | 'POST';
   readonly path: string;
   readonly authorization: string | null;
+  readonly timeoutMs?: number;
+}
+
+export interface NodePortFault extends PortFault {
+  readonly node: string;
 }
 
 export type Wait = 'commit' | 'applied' | 'all';
@@ -28,8 +35,14 @@ export interface ApiContext {
   /** API address of a member; '' where it is not known. */
   apiOf(replica: string | null): string;
   metrics(): Promise<string>;
-  /** Resolves when `revision` is served as far as `wait` asks; throws NOT_SERVED. */
-  whenServed(revision: number, wait: Wait, timeoutMs: number): Promise<void>;
+  /** Resolves when it is served as far as `wait` asks; throws NOT_SERVED. */
+  whenServed(question: ServedQuestion, wait: Wait, authorization: string | null): Promise<void>;
+  /** Whether this node serves it. */
+  served(question: ServedQuestion): Promise<ServedAnswer>;
+  /** Which of these ports this node could not open now. */
+  portFaults(ports: readonly ListenerPort[]): Promise<readonly PortFault[]>;
+  /** The same of all living nodes, by node; those that do not answer in time are left out. */
+  portFaultsOfAll(ports: readonly ListenerPort[], authorization: string | null): Promise<readonly NodePortFault[]>;
   join(request: JoinRequest, by: By): Promise<JoinAnswer>;
   remove(id: string, force: boolean, by: By): Promise<void>;
   /** Answers the new leader's id. */

@@ -2,7 +2,7 @@
  * A change of the configuration before it is proposed: what it would do (`?dryRun=true`), and the checks that need more
  * than the replicated state may use, such as a crypto library and the time of day.
  */
-import { FlotillaError } from '@flotilla/shared';
+import { type FaultDetail, FlotillaError } from '@flotilla/shared';
 import { type CertificateFindings, checkCertificates } from '@flotilla/shared/runtime';
 import type { ClusterHost, Draft } from '../cluster/host.ts';
 import type { Keyring } from '../secrets/keyring.ts';
@@ -10,14 +10,18 @@ import { type ConfigCommand, type Preview, previewConfigCommand } from '../state
 import { revisionMismatch } from './revision.ts';
 
 /** Answers the difference; nothing is proposed. */
-export function dryRun(host: ClusterHost, draft: Draft, keyring: Keyring): object {
+export function dryRun(
+  host: ClusterHost,
+  draft: Draft,
+  { keyring, warned }: { readonly keyring: Keyring; readonly warned: readonly FaultDetail[] },
+): object {
   const { ifMatch } = draft as { readonly ifMatch?: number };
   const { revision } = host;
   if (ifMatch !== undefined && ifMatch !== revision) throw revisionMismatch(revision);
   const preview = previewed(host, draft);
   const findings = certificateFindings(preview, keyring);
   const { changed, created, summary, diff } = preview;
-  const warnings = [...preview.warnings, ...findings.warnings];
+  const warnings = [...preview.warnings, ...findings.warnings, ...warned];
   return { dryRun: true, revision, changed, created, summary, warnings, diff };
 }
 

@@ -1,12 +1,13 @@
 /**
  * What every read and every write of the API has in common: query parameters, conditions, freshness, waiting, headers.
  */
-import { FlotillaError } from '@flotilla/shared';
+import { type FaultDetail, FlotillaError } from '@flotilla/shared';
 import { closed, ID_PATTERN, oneOf } from '@flotilla/shared/schema';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import Type, { type TSchema } from 'typebox';
 import type { ClusterHost, Consistency, Draft } from '../cluster/host.ts';
-import { idempotencyKeyMaxBytes, waitDefaultMs, waitMaxMs } from '../limits.ts';
+import { idempotencyKeyMaxBytes, portsCheckedMax, waitDefaultMs, waitMaxMs } from '../limits.ts';
+import { changedListeners, listenersBefore, openedPorts, portKey } from './listener-ports.ts';
 import type { CommandOk } from '../state/index.ts';
 import type { ApiContext, Wait } from './context.ts';
 import { etag, parseIfMatch, revisionMismatch } from './revision.ts';
@@ -28,6 +29,11 @@ export const WriteQuery = closed({
   ),
   timeoutMs,
 });
+/** For changes that may open ports. */
+export const ConfigQuery = closed({
+  ...WriteQuery.properties,
+  force: Type.Optional(Type.Boolean({ description: 'Although a node cannot open a port of it now.' })),
+});
 export const ForceQuery = closed({ force: Type.Optional(Type.Boolean({ description: 'Overrides the interlocks.' })) });
 
 /** Marks a body that is described here and judged by the state machine, which names every fault and its path (422). */
@@ -44,6 +50,7 @@ export interface WriteParameters {
   readonly dryRun?: boolean;
   readonly wait?: Wait;
   readonly timeoutMs?: number;
+  readonly force?: boolean;
 }
 
 export const idParameter = Type.String({ pattern: ID_PATTERN });
@@ -105,15 +112,37 @@ export async function commit(
   reply: FastifyReply,
   draft: Draft,
 ): Promise<string> {
-  const query = request.query as WriteParameters;
-  const outcome = await context.host().propose(draft);
-  await served(context, outcome, query);
+  const { wait = 'applied', timeoutMs = waitDefaultMs } = request.query as WriteParameters;
+  const host = context.host();
+  const before = listenersBefore(host.state, draft);
+  const outcome = await host.propose(draft);
+  if (wait !== 'commit') {
+    const question = { revision: outcome.revision, listeners: changedListeners(before, host.state), timeoutMs };
+    await context.whenServed(question, wait, request.headers.authorization ?? null);
+  }
   return written(reply, outcome);
 }
 
-async function served(context: ApiContext, outcome: CommandOk, query: WriteParameters): Promise<void> {
-  const wait = query.wait ?? 'applied';
-  if (wait !== 'commit') await context.whenServed(outcome.revision, wait, query.timeoutMs ?? waitDefaultMs);
+/** Ports of this change that a living node cannot open now, by their paths. */
+export async function takenPorts(context: ApiContext, request: FastifyRequest, draft: Draft): Promise<FaultDetail[]> {
+  const opened = openedPorts(context.host().state, draft).slice(0, portsCheckedMax);
+  if (opened.length === 0) return [];
+  const faults = await context.portFaultsOfAll(opened, request.headers.authorization ?? null);
+  return faults.map(({ node, port, udp, message }) => {
+    const path = opened.find((one) => portKey(one.port, one.udp) === portKey(port, udp))?.path ?? 'listeners';
+    return { path, message: `${node} ${message}` };
+  });
+}
+
+/** A configuration that a node could not follow is refused before it is committed, unless the caller insists. */
+export async function refuseTakenPorts(context: ApiContext, request: FastifyRequest, draft: Draft): Promise<void> {
+  if ((request.query as WriteParameters).force === true) return;
+  const details = await takenPorts(context, request, draft);
+  if (details.length === 0) return;
+  throw new FlotillaError('CONFLICT', 'not every node can open the ports of this configuration; nothing was changed', {
+    details,
+    hint: 'Free the port on that node or choose another one. ?force=true commits it nevertheless: that node is not ready until it can.',
+  });
 }
 
 /** Written by hand: this is the answer of the hottest route. */

@@ -23,8 +23,8 @@ const DOCUMENT = {
   listeners: [{ name: 'web', port: 8080, protocol: 'http', routes: [{ match: {}, pool: 'api' }] }],
   pools: [{ name: 'api', health: { protocol: 'none' }, backends: [{ id: 'b1', address: '10.0.0.1:80' }] }],
 };
-/** A stream that does not end, and what takes the only node away. */
-const LEFT_OUT = [/^GET \/v1\/watch/, /^DELETE \/v1\/members/, /^POST \/v1\/members/];
+/** A stream that does not end, an answer that waits as long as it is told to, and what takes the only node away. */
+const LEFT_OUT = [/^GET \/v1\/watch/, /^GET \/v1\/served/, /^DELETE \/v1\/members/, /^POST \/v1\/members/];
 
 let cluster: TestCluster;
 let node: TestNode;

@@ -21,6 +21,8 @@ export interface NodeCall {
   /** The API speaks https; null: http. */
   readonly tls: NodeTls | null;
   readonly body: object | null;
+  /** Default: `nodeCallTimeoutMs`. */
+  readonly timeoutMs?: number;
 }
 
 export function askToJoin(options: {
@@ -50,7 +52,7 @@ export function callNode(call: NodeCall): Promise<unknown> {
     ...(authorization === null ? {} : { authorization }),
     ...(body === null ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(payload) }),
   };
-  const signal = AbortSignal.timeout(nodeCallTimeoutMs);
+  const signal = AbortSignal.timeout(call.timeoutMs ?? nodeCallTimeoutMs);
   const options = { host: api.host, port: api.port, method, path, headers, signal };
   return new Promise((resolve, reject) => {
     const request = tls === null ? httpRequest(options) : httpsRequest({ ...options, ...checkedBy(tls, id) });

@@ -2,13 +2,12 @@
  * What the other nodes say of themselves: whether they are ready and which revision their proxy threads serve. Asked over
  * their own `GET /ready`, which needs no token; kept out of the log because it is a view, not a decision.
  *
- * The simplest thing that is robust: an answer is at most a second old, one that cannot be had counts as not ready, and a
- * caller that waits for all nodes polls faster for as long as it waits.
+ * The simplest thing that is robust: an answer is at most a second old, and one that cannot be had counts as not ready.
  */
 import { Agent as HttpAgent, get as httpGet, type IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent, get as httpsGet } from 'node:https';
 import { checkedBy, type NodeTls } from './node-tls.ts';
-import { peerPollFastMs, peerPollMs, peerPollTimeoutMs } from '../limits.ts';
+import { peerPollMs, peerPollTimeoutMs } from '../limits.ts';
 
 export interface PeerView {
   readonly reachable: boolean;
@@ -48,7 +47,6 @@ export class Peers {
   readonly #timer: NodeJS.Timeout;
   /** One question at a time per peer; who comes meanwhile shares its answer. */
   readonly #asking = new Map<string, Promise<PeerView>>();
-  #closed = false;
 
   /** `tls`: the nodes' API speaks https; asked anew for each connection, since certificates are renewed. */
   constructor(others: PeerAddressBook, tls: () => NodeTls | null) {
@@ -77,19 +75,7 @@ export class Peers {
     await Promise.all(others.map((other) => this.#ask(other)));
   }
 
-  /** Resolves with the ids that do not serve `revision` when the time is over; empty: all do. */
-  async whenAllActive(revision: number, isNeeded: (id: string) => boolean, deadlineMs: number): Promise<string[]> {
-    for (;;) {
-      const others = this.#others().filter(({ id }) => isNeeded(id));
-      const behind = others.filter(({ id }) => this.view(id).activeRevision < revision);
-      if (behind.length === 0) return [];
-      if (this.#closed || performance.now() >= deadlineMs) return behind.map(({ id }) => id);
-      await Promise.all([...behind.map((other) => this.#ask(other)), pause(peerPollFastMs)]);
-    }
-  }
-
   close(): void {
-    this.#closed = true;
     clearInterval(this.#timer);
     this.#agent.destroy();
   }
@@ -143,8 +129,4 @@ async function readView(response: IncomingMessage): Promise<PeerView> {
     reasons: body.reasons ?? [],
     atMs: performance.now(),
   };
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => void setTimeout(resolve, ms));
 }

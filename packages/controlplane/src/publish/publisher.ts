@@ -145,6 +145,17 @@ export class Publisher {
     return [...faults];
   }
 
+  /** What of these listeners is not served as the newest picture says, for people; empty: all is. */
+  refusals(names: readonly string[]): string[] {
+    const found = new Set(this.listenerFaults(names));
+    for (const link of this.#links.values())
+      for (const name of names) {
+        const report = link.listeners.get(name);
+        if (report?.bound === true && report.error !== '') found.add(`listener ${name}: ${report.error}`);
+      }
+    return [...found];
+  }
+
   /** Resolves true when all threads serve `revision` or later, false when that takes longer than `timeoutMs`. */
   whenActive(revision: number, timeoutMs: number): Promise<boolean> {
     if (this.activeRevision >= revision) return Promise.resolve(true);

@@ -1,5 +1,6 @@
 /** What differs between two configuration documents, in words and paths that people and scripts can use, and whom it touches. */
 import type { Config } from '@flotilla/shared';
+import { type KeysMoved, keysMoved } from './key-moves.ts';
 
 export interface ConfigChange {
   /** By name rather than by place, e.g. `pools.api.backends.b1.weight`. */
@@ -21,6 +22,8 @@ export interface ConfigImpact {
   /** As `pool/id`. */
   readonly backendsAdded: readonly string[];
   readonly backendsRemoved: readonly string[];
+  /** Of pools that choose by a key: share of keys that go to another backend. Pinned sessions stay. */
+  readonly keysMoved: readonly KeysMoved[];
 }
 
 export interface ConfigDiff {
@@ -112,6 +115,7 @@ function impactOf(before: Config, after: Config): ConfigImpact {
     poolsChanged: pools.changed.map(([was]) => was.name),
     backendsAdded: keys.added,
     backendsRemoved: keys.removed,
+    keysMoved: keysMoved(before, after),
   };
 }
 

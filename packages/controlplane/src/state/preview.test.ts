@@ -43,6 +43,7 @@ it('shows what a document would change, by name, and whom it touches', () => {
         poolsChanged: ['api'],
         backendsAdded: ['api/b3'],
         backendsRemoved: ['api/b2'],
+        keysMoved: [],
       },
     },
     warnings: [{ path: 'pools[1].backends' }],

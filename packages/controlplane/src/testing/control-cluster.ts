@@ -175,6 +175,8 @@ export class TestCluster {
       dataDir: join(this.directory, own.id),
       apiListen: { host: '127.0.0.1', port: own.api },
       apiAdvertise: null,
+      bindAddress: '127.0.0.1',
+      portOffset: 0,
       raftListen: { host: '127.0.0.1', port: own.raft },
       raftAdvertise: null,
       peers: own.peers,

@@ -13,6 +13,8 @@ export function toControlSettings(settings: NodeSettings): ControlSettings {
     dataDir: settings.dataDir,
     apiListen: settings.apiListen,
     apiAdvertise: settings.apiAdvertise,
+    bindAddress: settings.bindAddress,
+    portOffset: settings.portOffset,
     raftListen: settings.raftListen,
     raftAdvertise: settings.raftAdvertise,
     peers: settings.peers,

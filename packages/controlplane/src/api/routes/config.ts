@@ -21,12 +21,14 @@ import { checkBeforeProposal, dryRun } from '../dry-run.ts';
 import {
   commit,
   conditions,
+  ConfigQuery,
   fresh,
   judgedLater,
   list,
   ReadQuery,
+  refuseTakenPorts,
+  takenPorts,
   type WriteParameters,
-  WriteQuery,
 } from '../exchange.ts';
 import { etag } from '../revision.ts';
 
@@ -58,7 +60,7 @@ export function configRoutes(app: FastifyInstance, context: ApiContext): void {
       schema: {
         tags,
         summary: 'Replaces the whole configuration',
-        querystring: WriteQuery,
+        querystring: ConfigQuery,
         body: judgedLater(ConfigSchema),
       },
     },
@@ -69,7 +71,7 @@ export function configRoutes(app: FastifyInstance, context: ApiContext): void {
     '/v1/config/rollback',
     {
       config: { role: 'admin' },
-      schema: { tags, summary: 'Makes an earlier revision the newest', querystring: WriteQuery, body: RollbackBody },
+      schema: { tags, summary: 'Makes an earlier revision the newest', querystring: ConfigQuery, body: RollbackBody },
     },
     (request, reply) => {
       const { revision } = request.body as { revision: number };
@@ -126,8 +128,10 @@ async function write(
   const sealed = sealDraft(context.sealing, draft);
   const full = { ...sealed, ...conditions(request, host, host.revision > 0) } as Draft;
   const { keyring } = context.sealing;
-  if ((request.query as WriteParameters).dryRun === true) return dryRun(host, full, keyring);
+  if ((request.query as WriteParameters).dryRun === true)
+    return dryRun(host, full, { keyring, warned: await takenPorts(context, request, full) });
   checkBeforeProposal(host, full, keyring);
+  await refuseTakenPorts(context, request, full);
   return commit(context, request, reply, full);
 }
 

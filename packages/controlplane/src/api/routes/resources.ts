@@ -30,11 +30,14 @@ import { checkBeforeProposal, dryRun } from '../dry-run.ts';
 import {
   commit,
   conditions,
+  ConfigQuery,
   fresh,
   idParameter,
   judgedLater,
   list,
   ReadQuery,
+  refuseTakenPorts,
+  takenPorts,
   type WriteParameters,
   WriteQuery,
 } from '../exchange.ts';
@@ -142,7 +145,7 @@ interface ResourceRoute {
 function oneResource(app: FastifyInstance, context: ApiContext, route: ResourceRoute): void {
   const { path, kind, parameters, one } = route;
   const common = { tags: ['configuration'], params: parameters };
-  const write = { ...common, querystring: WriteQuery };
+  const write = { ...common, querystring: kind === 'listener' ? ConfigQuery : WriteQuery };
   app.get(
     path,
     { config: { role: 'viewer' }, schema: { ...common, summary: `One ${kind}`, querystring: ReadQuery } },
@@ -198,8 +201,10 @@ async function change(
   const sealed = sealDraft(context.sealing, draft(ref));
   const full = { ...sealed, ...conditions(request, host, route.one(host.state, ref) !== undefined) } as Draft;
   const { keyring } = context.sealing;
-  if ((request.query as WriteParameters).dryRun === true) return dryRun(host, full, keyring);
+  if ((request.query as WriteParameters).dryRun === true)
+    return dryRun(host, full, { keyring, warned: await takenPorts(context, request, full) });
   checkBeforeProposal(host, full, keyring);
+  await refuseTakenPorts(context, request, full);
   return commit(context, request, reply, full);
 }
 
