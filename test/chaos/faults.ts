@@ -144,21 +144,35 @@ function okOnly(reply: ApiReply): ApiReply {
   return reply;
 }
 
+/**
+ * False where the removal was refused, as it should be where it would cost the quorum. What was asked for with an unknown
+ * outcome may still happen later, so it is asked for again until it has.
+ */
+function removed({ faulty }: Stage, node: ClusterNode): Promise<boolean> {
+  let wasAsked = false;
+  const ask = async (): Promise<{ readonly removed: boolean } | null> => {
+    const other = faulty.cluster.nodes.find((one) => one !== node && one.process.isRunning);
+    const reply = await other?.call('DELETE', `/v1/members/${node.id}`).catch(() => null);
+    if (reply?.status === 409 && !wasAsked) return { removed: false };
+    wasAsked = true;
+    return reply?.status === 404 || (reply?.status ?? 500) < 300 ? { removed: true } : null;
+  };
+  const options = { timeoutMs: RECOVERY_MS, everyMs: 200 };
+  return waitFor(`${node.id} to be removed`, ask, options).then((outcome) => outcome.removed);
+}
+
 /** Removed from the group, its disk wiped, joined again as a new replica. */
 const replace: Fault['begin'] = async (stage, node) => {
   const { faulty, onDown } = stage;
-  const other = stage.random.pick(faulty.cluster.nodes.filter((one) => one !== node && one.process.isRunning));
   // Down from here on: who is no member any more refuses what it is asked.
   onDown(node.id);
-  await other.call('DELETE', `/v1/members/${node.id}`).catch(() => undefined);
-  if ((await members(stage)).some(({ id }) => id === node.id)) {
-    // Refused, as it should be where it would have cost the quorum.
+  if (!(await removed(stage, node))) {
     stage.onUp(node.id);
     return () => undefined;
   }
   await node.process.end('SIGKILL');
   rmSync(`${faulty.dataOf(node)}/raft`, { recursive: true, force: true });
-  faulty.joinThrough(node, other);
+  faulty.joinThrough(node, stage.random.pick(faulty.cluster.nodes.filter((one) => one !== node)));
   return async () => {
     await restart(stage, node);
     const hasVote = async (): Promise<boolean> =>

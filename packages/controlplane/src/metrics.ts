@@ -58,11 +58,18 @@ export class ControlMetrics {
       registers,
       labelNames: ['lane', 'reason'],
     });
+    const refused = new Counter({
+      name: 'flotilla_raft_connections_refused_total',
+      help: 'Connections between nodes that were refused, on either side, by reason.',
+      registers,
+      labelNames: ['code'],
+    });
     this.raft = {
       commitSeconds: (seconds) => commits.observe(seconds),
       fsyncSeconds: (seconds) => fsyncs.observe(seconds),
       leaderChange: () => changes.inc(),
       messageDropped: (lane, reason) => dropped.inc({ lane, reason }),
+      connectionRefused: (code) => refused.inc({ code }),
     };
     this.#probes = histogram('probe_duration_seconds', 'Health probes of this node.', ['pool']);
     this.#propagation = histogram(

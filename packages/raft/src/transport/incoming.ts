@@ -105,7 +105,7 @@ class Stranger {
       onFrame: (type, payload) => this.#onFrame(type, payload),
       onClosed: (cause) => {
         this.#finish();
-        if (cause === 'protocol') local.refusals.note('PROTOCOL', 'in', { peer: this.#remote });
+        if (cause === 'protocol') local.refusals.note('PROTOCOL', 'in', { peer: socket.remoteAddress ?? 'a stranger' });
       },
     });
   }
@@ -121,7 +121,7 @@ class Stranger {
   }
 
   #refuse(code: RefusalCode, peer: ReplicaId, detail: string): void {
-    this.#local.refusals.note(code, 'in', { peer: `${peer} (${this.#remote})`, detail });
+    this.#local.refusals.note(code, 'in', { peer, detail: `${detail} (${this.#remote})` });
     this.#connection.send(FrameType.refuse, (frame) => frame.text(code));
     this.#connection.end();
   }
