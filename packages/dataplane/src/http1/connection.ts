@@ -5,7 +5,6 @@
  * Strict (a malformed request ends the connection, nothing of it is forwarded) and cheap: no timer, closure or stream per
  * request. Listening, TLS and the PROXY header are done before; the frame hands over a socket with `allowHalfOpen`.
  */
-import type { Socket } from 'node:net';
 import type { ListenerTable } from '../config/table.ts';
 import { clientCertificateField } from '../listeners/client-certificate-field.ts';
 import type { Accepted, ClientConnection } from '../listeners/connection.ts';
@@ -18,6 +17,8 @@ import { faultReply, replyText } from '../request/reply.ts';
 import type { DataplaneContext } from '../thread/context.ts';
 import type { Timer } from '../thread/timers.ts';
 import type { ProxiedAddresses } from '../upstream/user.ts';
+import { receive } from '../wire/wire.ts';
+import type { Wire } from '../wire/wire.ts';
 import { ChunkedDecoder } from './chunked-decoder.ts';
 import { exchangeTimeout } from './exchange-timeout.ts';
 import { FAULT } from './faults.ts';
@@ -41,7 +42,7 @@ export class Http1Connection implements ClientSide, ClientConnection {
   readonly scheme: 'http' | 'https';
   readonly certificateField: string;
   readonly stats: ListenerStats;
-  readonly #socket: Socket;
+  readonly #socket: Wire;
   readonly #accepted: Accepted;
   readonly #context: DataplaneContext;
   readonly #pipeline: RequestPipeline;
@@ -73,7 +74,7 @@ export class Http1Connection implements ClientSide, ClientConnection {
     this.#pipeline = new RequestPipeline(this, engineOf(context));
     this.#sinceMs = context.timers.nowMs;
     this.#watch = context.timers.after(this.#watchMs(), () => this.#check());
-    socket.on('data', (chunk: Buffer) => this.#onData(chunk));
+    receive(socket, (buffer, length) => this.received(buffer, length));
     socket.on('end', () => this.#onEnd());
     socket.on('drain', () => this.#onDrain());
     // An error is always followed by `close`.
@@ -144,11 +145,8 @@ export class Http1Connection implements ClientSide, ClientConnection {
     }
     this.#state = STATE.head;
     if (this.#processing) return;
-    const rest = this.#rest;
-    if (rest !== null) {
-      this.#rest = null;
-      this.#process(rest);
-    } else if (this.isEnding) this.#startClosing();
+    if (this.#rest !== null) this.#processRest();
+    else if (this.isEnding) this.#startClosing();
     if (this.#state === STATE.head) this.resumeReading();
   }
 
@@ -167,7 +165,7 @@ export class Http1Connection implements ClientSide, ClientConnection {
     this.resumeReading();
     const rest = this.#rest;
     this.#rest = null;
-    if (rest !== null) this.#pipeline.clientTunnelBytes(rest);
+    if (rest !== null) this.#pipeline.clientTunnelBytes(rest, 0, rest.length);
   }
 
   tunnelDone(): void {
@@ -176,53 +174,64 @@ export class Http1Connection implements ClientSide, ClientConnection {
 
   // ---- events of the socket ----
 
-  #onData(chunk: Buffer): void {
+  /** Bytes of the client, lent for the call. */
+  received(buffer: Buffer, length: number): void {
     if (this.#state === STATE.response) {
-      this.#hold(chunk);
+      this.#hold(buffer, 0, length);
       return;
     }
     if (this.#state === STATE.tunnel) {
       this.#sinceMs = this.#context.timers.nowMs;
-      this.#pipeline.clientTunnelBytes(chunk);
+      this.#pipeline.clientTunnelBytes(buffer, 0, length);
       return;
     }
     if (this.#state >= STATE.closing) {
-      this.#discardedBytes += chunk.length;
+      this.#discardedBytes += length;
       if (this.#discardedBytes > LINGER_MAX_BYTES) this.#socket.destroy();
       return;
     }
     this.#sinceMs = this.#head === null || this.#state === STATE.body ? this.#context.timers.nowMs : this.#sinceMs;
-    const rest = this.#rest;
-    this.#rest = null;
-    this.#process(rest === null ? chunk : Buffer.concat([rest, chunk]));
+    if (this.#rest === null) this.#process(buffer, length);
+    else {
+      this.#hold(buffer, 0, length);
+      this.#processRest();
+    }
   }
 
-  #hold(chunk: Buffer): void {
-    this.#rest = this.#rest === null ? chunk : Buffer.concat([this.#rest, chunk]);
+  #hold(buffer: Buffer, start: number, end: number): void {
+    const bytes = buffer.subarray(start, end);
+    this.#rest = this.#rest === null ? Buffer.from(bytes) : Buffer.concat([this.#rest, bytes]);
     if (this.#rest.length > PIPELINE_BUFFER_MAX_BYTES) this.pauseReading();
   }
 
-  #process(chunk: Buffer): void {
+  #processRest(): void {
+    const rest = this.#rest;
+    if (rest === null) return;
+    this.#rest = null;
+    this.#process(rest, rest.length);
+  }
+
+  #process(buffer: Buffer, length: number): void {
     this.#processing = true;
     let at = 0;
-    while (at < chunk.length && this.#state <= STATE.body && !(this.#state === STATE.head && this.out.isCongested))
-      at = this.#state === STATE.head ? this.#readHead(chunk, at) : this.#readBody(chunk, at);
+    while (at < length && this.#state <= STATE.body && !(this.#state === STATE.head && this.out.isCongested))
+      at = this.#state === STATE.head ? this.#readHead(buffer, at, length) : this.#readBody(buffer, at, length);
     this.#processing = false;
-    if (at < chunk.length) this.#keep(chunk.subarray(at));
+    if (at < length) this.#keep(buffer, at, length);
     this.#pipeline.requestFlush();
     if (this.idle() && this.isEnding) this.#startClosing();
   }
 
-  #keep(rest: Buffer): void {
-    if (this.#state <= STATE.response) this.#hold(rest);
-    else if (this.#state === STATE.tunnel) this.#pipeline.clientTunnelBytes(rest);
+  #keep(buffer: Buffer, start: number, end: number): void {
+    if (this.#state <= STATE.response) this.#hold(buffer, start, end);
+    else if (this.#state === STATE.tunnel) this.#pipeline.clientTunnelBytes(buffer, start, end);
   }
 
-  #readHead(chunk: Buffer, start: number): number {
+  #readHead(buffer: Buffer, start: number, length: number): number {
     const head = (this.#head ??= takeRequestHead());
     const before = head.raw.length;
-    const taken = Math.min(chunk.length - start, before === 0 ? FIRST_LOOK_BYTES : HEAD_MAX_BYTES);
-    head.feed(chunk.toString('latin1', start, start + taken));
+    const taken = Math.min(length - start, before === 0 ? FIRST_LOOK_BYTES : HEAD_MAX_BYTES);
+    head.feed(buffer.toString('latin1', start, start + taken));
     const result = parseRequest(head);
     if (result === MORE) {
       this.#watchSoon();
@@ -230,7 +239,7 @@ export class Http1Connection implements ClientSide, ClientConnection {
     }
     if (result !== DONE) {
       this.#reject(head.fault ?? FAULT.badRequestLine);
-      return chunk.length;
+      return length;
     }
     if (head.chunked) (this.#chunked ??= new ChunkedDecoder()).reset(true);
     this.#bodyLeft = head.contentLength;
@@ -241,22 +250,22 @@ export class Http1Connection implements ClientSide, ClientConnection {
     return end;
   }
 
-  #readBody(chunk: Buffer, start: number): number {
+  #readBody(buffer: Buffer, start: number, length: number): number {
     if (this.#head?.chunked !== true) {
-      const end = start + Math.min(this.#bodyLeft, chunk.length - start);
+      const end = start + Math.min(this.#bodyLeft, length - start);
       this.#bodyLeft -= end - start;
-      this.#pipeline.requestBytes(chunk, start, end);
+      this.#pipeline.requestBytes(buffer, start, end);
       if (this.#bodyLeft === 0) this.#requestEnd('');
       return end;
     }
     const decoder = this.#chunked as ChunkedDecoder;
-    const at = decoder.decode(chunk, start, chunk.length, this);
+    const at = decoder.decode(buffer, start, length, this);
     const { maxRequestBodyBytes } = this.listener().spec;
     if (decoder.fault !== null) this.#failBody(decoder.fault);
     else if (maxRequestBodyBytes > 0 && decoder.contentBytes > maxRequestBodyBytes) this.#failBody(FAULT.bodyTooLarge);
     else if (decoder.done) this.#requestEnd(decoder.trailers);
     else return at;
-    return this.#state === STATE.response || this.#state === STATE.head ? at : chunk.length;
+    return this.#state === STATE.response || this.#state === STATE.head ? at : length;
   }
 
   /** From the decoder: a span of the chunked body. */
@@ -300,11 +309,7 @@ export class Http1Connection implements ClientSide, ClientConnection {
   #onDrain(): void {
     this.#sinceMs = this.#context.timers.nowMs;
     this.#pipeline.clientDrain();
-    const rest = this.#rest;
-    if (this.#state === STATE.head && rest !== null) {
-      this.#rest = null;
-      this.#process(rest);
-    }
+    if (this.#state === STATE.head) this.#processRest();
   }
 
   #onClose(): void {

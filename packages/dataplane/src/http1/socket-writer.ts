@@ -4,9 +4,11 @@
  *
  * Text that was flushed leaves when the turn of the event loop has read what is there (`write-turn.ts`), large parts at once.
  */
-import type { Socket } from 'node:net';
 import { BACKPRESSURE_BYTES, COALESCE_MAX_BYTES, SPAN_AS_TEXT_MAX_BYTES } from '../limits.ts';
 import type { MessageWriter } from '../request/message-writer.ts';
+import type { HandleWrites } from '../wire/handle-writes.ts';
+import { TcpWire } from '../wire/tcp-wire.ts';
+import type { Wire } from '../wire/wire.ts';
 import { atEndOfTurn } from './write-turn.ts';
 import type { TurnWriter } from './write-turn.ts';
 
@@ -16,7 +18,9 @@ const freeTransfers: Buffer[] = [];
 
 export class SocketWriter implements MessageWriter, TurnWriter {
   readonly framesBodies = false;
-  readonly socket: Socket;
+  readonly #wire: Wire;
+  /** Past the streams of a socket, where its handle is known. */
+  #writes: HandleWrites | null;
   #text = '';
   /** How much of the text was flushed and leaves with this turn; the rest still waits for its flush. */
   #flushedLength = 0;
@@ -26,8 +30,19 @@ export class SocketWriter implements MessageWriter, TurnWriter {
   /** Bytes handed over since {@link takeBytes}. */
   #bytes = 0;
 
-  constructor(socket: Socket) {
-    this.socket = socket;
+  constructor(wire: Wire) {
+    this.#wire = wire;
+    this.#writes = wire instanceof TcpWire ? wire.writes : null;
+  }
+
+  /** From now on, with nothing written before. */
+  writeThrough(writes: HandleWrites | null): void {
+    this.#writes = writes;
+  }
+
+  /** Bytes that the kernel did not take yet. */
+  get #queuedBytes(): number {
+    return this.#writes === null ? this.#wire.writableLength : this.#writes.queuedBytes;
   }
 
   get isEmpty(): boolean {
@@ -36,7 +51,7 @@ export class SocketWriter implements MessageWriter, TurnWriter {
 
   /** More is waiting in the process than a source should be allowed to add to. */
   get isCongested(): boolean {
-    return this.socket.writableLength > BACKPRESSURE_BYTES;
+    return this.#queuedBytes > BACKPRESSURE_BYTES;
   }
 
   text(latin1: string): void {
@@ -73,6 +88,10 @@ export class SocketWriter implements MessageWriter, TurnWriter {
    */
   #transfer(buffer: Buffer, start: number, end: number): void {
     const length = end - start;
+    if (length > TRANSFER_BYTES) {
+      this.bytes(Buffer.from(buffer.subarray(start, end)), 0, length);
+      return;
+    }
     const transfer = freeTransfers.pop() ?? Buffer.allocUnsafeSlow(TRANSFER_BYTES);
     buffer.copy(transfer, 0, start, end);
     this.bytes(transfer, 0, length);
@@ -111,7 +130,7 @@ export class SocketWriter implements MessageWriter, TurnWriter {
     const text = this.#text;
     this.#flushedLength = 0;
     this.#text = length === text.length ? '' : text.slice(length);
-    if (!this.socket.destroyed) this.socket.write(length === text.length ? text : text.slice(0, length), 'latin1');
+    this.#write(length === text.length ? text : text.slice(0, length));
   }
 
   turnEnded(): void {
@@ -123,7 +142,7 @@ export class SocketWriter implements MessageWriter, TurnWriter {
   end(): void {
     this.flush();
     this.handOver();
-    this.socket.end();
+    this.#wire.end();
   }
 
   /** What was not flushed yet is forgotten. */
@@ -141,16 +160,34 @@ export class SocketWriter implements MessageWriter, TurnWriter {
 
   #flushParts(parts: (string | Buffer)[]): void {
     this.#parts = null;
-    const { socket } = this;
-    if (parts.length > 1) socket.cork();
-    for (const part of parts) {
-      this.#bytes += part.length;
-      if (typeof part === 'string') socket.write(part, 'latin1');
-      else socket.write(part);
-    }
-    if (parts.length > 1) socket.uncork();
+    for (const part of parts) this.#bytes += part.length;
+    if (parts.length === 1) this.#write(parts[0] as string | Buffer);
+    else this.#writeSeveral(parts);
     // What the kernel did not take yet, the socket still refers to.
-    if (socket.writableLength === 0) this.#giveTransfers();
+    if (this.#queuedBytes === 0) this.#giveTransfers();
     else this.#transfers = null;
+  }
+
+  #write(part: string | Buffer): void {
+    const wire = this.#wire;
+    const writes = this.#writes;
+    if (wire.destroyed || wire.writableEnded) return;
+    if (typeof part !== 'string') {
+      if (writes === null) wire.write(part);
+      else writes.bytes(part, null);
+    } else if (writes === null) wire.write(part, 'latin1');
+    else writes.text(part);
+  }
+
+  #writeSeveral(parts: readonly (string | Buffer)[]): void {
+    const wire = this.#wire;
+    if (wire.destroyed || wire.writableEnded) return;
+    if (this.#writes !== null) {
+      this.#writes.parts(parts);
+      return;
+    }
+    wire.cork?.();
+    for (const part of parts) this.#write(part);
+    wire.uncork?.();
   }
 }

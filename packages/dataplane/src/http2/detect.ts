@@ -5,6 +5,7 @@
 import { Http1Connection } from '../http1/connection.ts';
 import type { Accepted, ClientConnection } from '../listeners/connection.ts';
 import type { Timer } from '../thread/timers.ts';
+import { receive } from '../wire/wire.ts';
 import { WATCH_MS } from './limits.ts';
 import { PREFACE } from './protocol.ts';
 import { Http2Connection } from './server-connection.ts';
@@ -21,12 +22,11 @@ class UndecidedConnection implements ClientConnection {
   readonly #accepted: Accepted;
   readonly #watch: Timer;
   readonly #sinceMs: number;
-  readonly #onData = (chunk: Buffer) => this.#look(chunk);
   readonly #onEnd = () => this.#giveUp();
   readonly #onClose = () => this.#watch.cancel();
   #seen: Buffer | null = null;
   #isEnding = false;
-  #decided: ClientConnection | null = null;
+  #decided: Http1Connection | Http2Connection | null = null;
 
   constructor(accepted: Accepted) {
     const { socket, context } = accepted;
@@ -35,7 +35,7 @@ class UndecidedConnection implements ClientConnection {
     this.#watch = context.timers.after(this.#watchMs(), () => this.#check());
     // An error is always followed by `close`.
     socket.on('error', () => {});
-    socket.on('data', this.#onData);
+    receive(socket, (buffer, length) => this.#look(buffer, length));
     socket.on('end', this.#onEnd);
     socket.on('close', this.#onClose);
   }
@@ -51,32 +51,38 @@ class UndecidedConnection implements ClientConnection {
 
   expire(): void {
     this.#isEnding = true;
-    if (this.#decided?.expire !== undefined) this.#decided.expire();
-    else this.#decided?.close();
+    this.#decided?.expire();
   }
 
   destroy(): void {
     this.#accepted.socket.destroy();
   }
 
-  #look(chunk: Buffer): void {
-    const seen = this.#seen === null ? chunk : Buffer.concat([this.#seen, chunk]);
-    const length = Math.min(seen.length, SIGNATURE.length);
-    const isPreface = seen.toString('latin1', 0, length) === SIGNATURE.slice(0, length);
-    if (isPreface && length < SIGNATURE.length) {
-      this.#seen = seen;
+  #look(buffer: Buffer, length: number): void {
+    const seen = this.#seen === null ? '' : this.#seen.toString('latin1');
+    const start = seen + buffer.toString('latin1', 0, Math.min(length, SIGNATURE.length));
+    if (start.length < SIGNATURE.length && SIGNATURE.startsWith(start)) {
+      this.#seen = Buffer.from(start, 'latin1');
       return;
     }
+    this.#decide(start.startsWith(SIGNATURE), buffer, length);
+  }
+
+  #decide(isHttp2: boolean, buffer: Buffer, length: number): void {
+    const seen = this.#seen;
     this.#seen = null;
     const { socket } = this.#accepted;
     this.#watch.cancel();
-    socket.off('data', this.#onData);
     socket.off('end', this.#onEnd);
     socket.off('close', this.#onClose);
-    this.#decided = isPreface ? new Http2Connection(this.#accepted) : new Http1Connection(this.#accepted);
-    if (this.#isEnding) this.#decided.expire?.();
+    this.#decided = isHttp2 ? new Http2Connection(this.#accepted) : new Http1Connection(this.#accepted);
+    if (this.#isEnding) this.#decided.expire();
     // As if nobody had looked.
-    socket.emit('data', seen);
+    if (seen === null) this.#decided.received(buffer, length);
+    else {
+      const all = Buffer.concat([seen, buffer.subarray(0, length)]);
+      this.#decided.received(all, all.length);
+    }
   }
 
   /** Nothing was asked, so nothing is answered. */

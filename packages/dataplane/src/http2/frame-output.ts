@@ -2,7 +2,7 @@
  * Frames on their way to a socket: collected in one buffer and written once per turn of the event loop, so that the answers to
  * many streams, or the requests of many clients, leave in one system call.
  */
-import type { Socket } from 'node:net';
+import type { Wire } from '../wire/wire.ts';
 import { FRAME_HEADER_BYTES } from './protocol.ts';
 
 const SLAB_BYTES = 65_536;
@@ -10,13 +10,13 @@ const FREE_MAX_COUNT = 64;
 const freeSlabs: Buffer[] = [];
 
 export class FrameOutput {
-  readonly #socket: Socket;
+  readonly #socket: Wire;
   readonly #writeNow = () => this.flush();
   #slab: Buffer | null = null;
   #used = 0;
   #scheduled = false;
 
-  constructor(socket: Socket) {
+  constructor(socket: Wire) {
     this.#socket = socket;
   }
 

@@ -2,7 +2,7 @@
  * Everything that one side of a connection says: frames of each kind, written into the output in the order of the calls, within
  * the window of the connection.
  */
-import type { Socket } from 'node:net';
+import type { Wire } from '../wire/wire.ts';
 import { HEAD_MAX_BYTES } from '../limits.ts';
 import { FrameOutput } from './frame-output.ts';
 import { HpackEncoder } from './hpack-encoder.ts';
@@ -20,7 +20,7 @@ export class Outbound {
   /** What the peer lets us send, all streams together. */
   windowBytes = WINDOW_DEFAULT_BYTES;
 
-  constructor(socket: Socket) {
+  constructor(socket: Wire) {
     this.#output = new FrameOutput(socket);
   }
 

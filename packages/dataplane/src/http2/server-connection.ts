@@ -2,7 +2,6 @@
  * One client connection of HTTP/2: admits streams, watches their time, and ends with GOAWAY, so that what is under way is
  * finished and the client knows what was not begun.
  */
-import type { Socket } from 'node:net';
 import type { ListenerTable } from '../config/table.ts';
 import { clientCertificateField } from '../listeners/client-certificate-field.ts';
 import type { Accepted, ClientConnection } from '../listeners/connection.ts';
@@ -18,6 +17,8 @@ import type { StreamClient } from './server-stream.ts';
 import { Http2Session } from './session.ts';
 import type { SessionOwner } from './session.ts';
 import type { Http2Stream, StreamUser } from './stream.ts';
+import { receive } from '../wire/wire.ts';
+import type { Wire } from '../wire/wire.ts';
 
 export class Http2Connection implements ClientConnection, SessionOwner, StreamClient {
   readonly remoteAddress: string;
@@ -26,7 +27,7 @@ export class Http2Connection implements ClientConnection, SessionOwner, StreamCl
   readonly stats: ListenerStats;
   readonly engine: HttpEngine;
   readonly #accepted: Accepted;
-  readonly #socket: Socket;
+  readonly #socket: Wire;
   readonly #session: Http2Session;
   readonly #watch: Timer;
   /** Since when no stream is open, by the coarse clock. */
@@ -44,7 +45,7 @@ export class Http2Connection implements ClientConnection, SessionOwner, StreamCl
     this.#idleSinceMs = context.timers.nowMs;
     this.#session = new Http2Session(socket, 'server', { owner: this, nowMs: context.nowMs });
     this.#watch = context.timers.after(this.#watchMs(), () => this.#check());
-    socket.on('data', (chunk: Buffer) => this.#session.receive(chunk));
+    receive(socket, (buffer, length) => this.received(buffer, length));
     // A client that says no more has no use for what it did not finish; what it finished is still answered.
     socket.on('end', () => this.#session.peerEnded());
     // An error is always followed by `close`.
@@ -70,6 +71,11 @@ export class Http2Connection implements ClientConnection, SessionOwner, StreamCl
     };
   }
 
+  /** Bytes of the client, lent for the call. */
+  received(buffer: Buffer, length: number): void {
+    this.#session.receive(length === buffer.length ? buffer : buffer.subarray(0, length));
+  }
+
   // ---- the listener's wishes ----
 
   idle(): boolean {
@@ -78,6 +84,10 @@ export class Http2Connection implements ClientConnection, SessionOwner, StreamCl
 
   close(): void {
     this.#session.goaway();
+  }
+
+  expire(): void {
+    this.close();
   }
 
   destroy(): void {

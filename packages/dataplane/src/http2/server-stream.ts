@@ -115,7 +115,7 @@ export class ServerStream implements ClientSide, StreamUser, AnsweredRequest {
   data(buffer: Buffer, start: number, end: number): void {
     this.#sinceMs = this.#client.engine.context.timers.nowMs;
     if (this.#isTunnel) {
-      this.#pipeline.clientTunnelBytes(buffer.subarray(start, end));
+      this.#pipeline.clientTunnelBytes(buffer, start, end);
       return;
     }
     const head = this.#head;

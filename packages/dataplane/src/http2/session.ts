@@ -5,7 +5,6 @@
  * Every violation that could put the two sides at odds ends the connection with a GOAWAY; whatever a peer makes us do or hold is
  * bounded (`flood-guard.ts`, `limits.ts`).
  */
-import type { Socket } from 'node:net';
 import { FloodGuard } from './flood-guard.ts';
 import { FrameReader } from './frame-reader.ts';
 import { Inbound } from './inbound.ts';
@@ -17,6 +16,7 @@ import { PeerSettings } from './settings.ts';
 import type { Role } from './settings.ts';
 import { Http2Stream } from './stream.ts';
 import type { StreamHost, StreamUser } from './stream.ts';
+import type { Wire } from '../wire/wire.ts';
 
 /** What a peer gets to read our last words before the socket is destroyed. */
 const LINGER_MS = 1_000;
@@ -37,7 +37,7 @@ export interface SessionOwner {
 
 export class Http2Session implements FrameHost, StreamHost {
   readonly role: Role;
-  readonly socket: Socket;
+  readonly socket: Wire;
   readonly #owner: SessionOwner;
   readonly peer = new PeerSettings();
   readonly streams = new Map<number, Http2Stream>();
@@ -53,7 +53,7 @@ export class Http2Session implements FrameHost, StreamHost {
   #receivedGoaway = false;
   #isEnded = false;
 
-  constructor(socket: Socket, role: Role, around: { readonly owner: SessionOwner; readonly nowMs: () => number }) {
+  constructor(socket: Wire, role: Role, around: { readonly owner: SessionOwner; readonly nowMs: () => number }) {
     this.role = role;
     this.socket = socket;
     this.#owner = around.owner;
@@ -147,7 +147,7 @@ export class Http2Session implements FrameHost, StreamHost {
     this.out.flush();
     if (this.socket.destroyed) return;
     this.socket.end();
-    this.socket.setTimeout(LINGER_MS, () => this.socket.destroy());
+    setTimeout(() => this.socket.destroy(), LINGER_MS).unref();
   }
 
   #end(code: number): void {
@@ -161,6 +161,7 @@ export class Http2Session implements FrameHost, StreamHost {
 
   // ---- bytes in ----
 
+  /** The bytes are looked at during the call only. */
   receive(chunk: Buffer): void {
     if (this.#isEnded) return;
     const frames = this.#prefaceLeft === '' ? chunk : this.#readPreface(chunk);

@@ -2,10 +2,10 @@
  * The agreement between a listener and whoever speaks its protocol: what a protocol is given for an accepted connection, and
  * what the listener may ask of it. Listeners count, age and drain; protocols move bytes.
  */
-import type { Socket } from 'node:net';
 import type { ListenerTable } from '../config/table.ts';
 import type { ListenerStats } from '../metrics/stats-recorder.ts';
 import type { DataplaneContext } from '../thread/context.ts';
+import type { Wire } from '../wire/wire.ts';
 
 /** Identity of the two ends: of the socket, or of the PROXY header that a trusted peer sent. */
 export interface Endpoints {
@@ -38,8 +38,8 @@ export interface ListenerHandle {
 }
 
 export interface Accepted {
-  /** Plain or TLS. `allowHalfOpen` is on, nothing has been read, no listener is attached except for errors. */
-  readonly socket: Socket;
+  /** Plain or TLS. Nothing has been read, no listener is attached except for errors. */
+  readonly socket: Wire;
   readonly listener: ListenerHandle;
   readonly endpoints: Endpoints;
   readonly tls: TlsIdentity | null;

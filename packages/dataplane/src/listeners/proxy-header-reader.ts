@@ -1,6 +1,6 @@
 /** Reads the PROXY header at the start of a connection and puts back what follows it, within a time and a size. */
-import type { Socket } from 'node:net';
 import type { Timers } from '../thread/timers.ts';
+import type { Wire } from '../wire/wire.ts';
 import type { Endpoints } from './connection.ts';
 import { parseProxyHeader } from './proxy-header.ts';
 
@@ -9,7 +9,7 @@ export type ProxyHeaderOutcome =
   | { readonly type: 'header'; readonly endpoints: Endpoints | null };
 
 export function readProxyHeader(
-  socket: Socket,
+  socket: Wire,
   limits: { readonly timers: Timers; readonly timeoutMs: number },
   done: (outcome: ProxyHeaderOutcome) => void,
 ): void {

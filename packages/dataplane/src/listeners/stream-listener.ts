@@ -4,13 +4,15 @@
  *
  * A change of configuration only replaces its table; only another port makes another listener.
  */
-import { createServer } from 'node:net';
-import type { Server, Socket } from 'node:net';
+import { Socket } from 'node:net';
+import type { Server } from 'node:net';
 import { errorText } from '@flotilla/shared';
 import type { ListenerTable } from '../config/table.ts';
 import type { ListenerStats } from '../metrics/stats-recorder.ts';
 import type { DataplaneContext } from '../thread/context.ts';
 import type { Timer } from '../thread/timers.ts';
+import type { Wire } from '../wire/wire.ts';
+import { createWireServer } from '../wire/wire-server.ts';
 import type { Admission } from './admission.ts';
 import type { ClientConnection, Endpoints, ListenerHandle, TlsIdentity } from './connection.ts';
 import { ACCEPT_BACKLOG_COUNT, CONNECTION_AGE_JITTER_RATIO } from './limits.ts';
@@ -27,7 +29,7 @@ export interface ListenerEnvironment {
 }
 
 interface Tracked {
-  readonly socket: Socket;
+  readonly socket: Wire;
   /** null while a PROXY header or a TLS handshake is awaited. */
   connection: ClientConnection | null;
   age: Timer | null;
@@ -57,7 +59,10 @@ export class StreamListener implements ListenerHandle {
   async bind(): Promise<string> {
     const fault = this.#configureTls();
     if (fault !== '') return fault;
-    const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.#accept(socket));
+    const server = createWireServer({
+      needsSocket: () => this.#table.spec.protocol === 'https',
+      accepted: (wire) => this.#accept(wire),
+    });
     const { bindAddress } = this.#environment;
     return new Promise((resolve) => {
       server.once('error', (error) => resolve(`cannot listen on ${bindAddress}:${this.port}: ${errorText(error)}`));
@@ -119,10 +124,8 @@ export class StreamListener implements ListenerHandle {
     return this.#tls.configure(spec, snapshot.certificates, snapshot.settings.affinityKey);
   }
 
-  #accept(socket: Socket): void {
+  #accept(socket: Wire): void {
     const { admission } = this.#environment;
-    // Whoever takes the socket over listens too; until then an error must not end the thread.
-    socket.on('error', () => socket.destroy());
     const { spec } = this.#table;
     const peerIp = socket.remoteAddress;
     if (peerIp === undefined) {
@@ -171,13 +174,18 @@ export class StreamListener implements ListenerHandle {
       this.#start(tracked, { socket, endpoints, tls: null });
       return;
     }
+    // Accepted as something else, and its listener speaks TLS since then.
+    if (!(socket instanceof Socket)) {
+      this.#reject(socket, 'tls-handshake');
+      return;
+    }
     this.#tls.handshake(socket, (result) => {
       if (result.type === 'error') this.#reject(socket, result.reason);
       else this.#start(tracked, { socket: result.socket, endpoints, tls: result.identity });
     });
   }
 
-  #start(tracked: Tracked, client: { socket: Socket; endpoints: Endpoints; tls: TlsIdentity | null }): void {
+  #start(tracked: Tracked, client: { socket: Wire; endpoints: Endpoints; tls: TlsIdentity | null }): void {
     if (tracked.socket.destroyed) return;
     const { context, protocols } = this.#environment;
     const { spec } = this.#table;
@@ -194,7 +202,7 @@ export class StreamListener implements ListenerHandle {
     });
   }
 
-  #reject(socket: Socket, reason: string): void {
+  #reject(socket: Wire, reason: string): void {
     this.stats.error(reason);
     socket.destroy();
   }
@@ -204,9 +212,9 @@ export class StreamListener implements ListenerHandle {
 class SocketEndpoints implements Endpoints {
   readonly clientIp: string;
   readonly clientPort: number;
-  readonly #socket: Socket;
+  readonly #socket: Wire;
 
-  constructor(socket: Socket, peerIp: string) {
+  constructor(socket: Wire, peerIp: string) {
     this.clientIp = plainIp(peerIp);
     this.clientPort = socket.remotePort ?? 0;
     this.#socket = socket;

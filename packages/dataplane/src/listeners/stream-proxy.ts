@@ -3,11 +3,14 @@
  *
  * It never looks at the bytes, but for the ClientHello of a `tls` listener, which is passed on as it came.
  */
-import type { Socket } from 'node:net';
 import type { Pool } from '../config/table.ts';
+import { SocketWriter } from '../http1/socket-writer.ts';
 import type { Timer } from '../thread/timers.ts';
 import type { ProxiedAddresses } from '../upstream/user.ts';
 import { proxyHeader } from '../upstream/proxy-header-out.ts';
+import { writesOf } from '../wire/handle-writes.ts';
+import { receive } from '../wire/wire.ts';
+import type { Wire } from '../wire/wire.ts';
 import { parseClientHello } from './client-hello.ts';
 import type { Accepted, ClientConnection, Endpoints } from './connection.ts';
 import { connectUpstream } from './stream-upstream.ts';
@@ -50,20 +53,18 @@ export class StreamProxy implements ClientConnection {
 
   #readClientHello(timeoutMs: number): void {
     const { socket, context } = this.#accepted;
-    let received: Buffer = Buffer.alloc(0);
+    let seen: Buffer = Buffer.alloc(0);
     const timer = context.timers.after(timeoutMs, () => this.#fail('client-hello-timeout'));
     const ended = (): void => this.#fail('client-hello-missing');
-    const read = (chunk: Buffer): void => {
-      received = received.length === 0 ? chunk : Buffer.concat([received, chunk]);
-      const result = parseClientHello(received);
+    receive(socket, (buffer, length) => {
+      seen = Buffer.concat([seen, buffer.subarray(0, length)]);
+      const result = parseClientHello(seen);
       if (result.type === 'more') return;
       timer.cancel();
-      socket.off('data', read);
       socket.off('end', ended);
       if (result.type === 'error') this.#fail(result.reason);
-      else this.#route(result.serverName, received);
-    };
-    socket.on('data', read);
+      else this.#route(result.serverName, seen);
+    });
     socket.once('end', ended);
     socket.once('close', () => timer.cancel());
   }
@@ -88,36 +89,41 @@ export class StreamProxy implements ClientConnection {
     const { socket: client, context, endpoints, listener } = this.#accepted;
     this.#giveUp = () => {};
     this.#upstream = upstream;
+    const toUpstream = new SocketWriter(upstream.socket);
+    const toClient = new SocketWriter(client);
+    toUpstream.writeThrough(writesOf(upstream.socket));
     const { proxyProtocol } = pool.spec.upstream;
-    if (proxyProtocol !== 'none') upstream.socket.write(proxyHeader(proxyProtocol, proxied(endpoints)), 'latin1');
-    if (head !== null) {
-      listener.stats.bytesIn += head.length;
-      upstream.socket.write(head);
-    }
+    if (proxyProtocol !== 'none') toUpstream.text(proxyHeader(proxyProtocol, proxied(endpoints)));
     this.#idleMs = listener.table().spec.timeouts.tunnelMs;
     this.#idle = context.timers.after(this.#idleMs, () => this.#fail('stream-idle-timeout'));
     const { stats } = listener;
-    this.#pipe(client, upstream.socket, (bytes) => {
-      stats.bytesIn += bytes;
-    });
-    this.#pipe(upstream.socket, client, (bytes) => {
-      stats.bytesOut += bytes;
-    });
+    const fromClient = (buffer: Buffer, length: number): void => {
+      stats.bytesIn += length;
+      this.#pass(buffer, length, client, toUpstream);
+    };
+    if (head !== null) fromClient(head, head.length);
+    else toUpstream.flush();
+    receive(client, fromClient);
+    upstream.receiver = (buffer, length) => {
+      stats.bytesOut += length;
+      this.#pass(buffer, length, upstream.socket, toClient);
+    };
+    client.on('end', () => toUpstream.end());
+    upstream.socket.on('end', () => toClient.end());
+    upstream.socket.on('drain', () => client.resume());
+    client.on('drain', () => upstream.socket.resume());
     upstream.socket.once('close', (hadError) => {
       if (hadError) client.resetAndDestroy();
-      else if (!client.writableEnded) client.end();
+      else toClient.end();
     });
     client.resume();
   }
 
-  #pipe(from: Socket, to: Socket, count: (bytes: number) => void): void {
-    from.on('data', (chunk: Buffer) => {
-      count(chunk.length);
-      if (this.#idle !== null) this.#accepted.context.timers.restart(this.#idle, this.#idleMs);
-      if (!to.write(chunk)) from.pause();
-    });
-    to.on('drain', () => from.resume());
-    from.on('end', () => to.end());
+  #pass(buffer: Buffer, length: number, from: Wire, to: SocketWriter): void {
+    if (this.#idle !== null) this.#accepted.context.timers.restart(this.#idle, this.#idleMs);
+    to.copy(buffer, 0, length);
+    to.flush();
+    if (to.isCongested) from.pause();
   }
 
   #fail(reason: string): void {

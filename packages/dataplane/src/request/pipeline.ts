@@ -78,15 +78,16 @@ export class RequestPipeline implements UpstreamUser {
     this.#dispatch(false);
   }
 
+  /** Valid only during the call, as all bytes from here. */
   requestBytes(buffer: Buffer, start: number, end: number): void {
     if (!this.#active) return;
     this.exchange.bytesIn += end - start;
     if (this.#upstream === null || this.#upstream.isConnecting) {
-      this.#replay.hold(buffer.subarray(start, end));
+      this.#replay.hold(Buffer.from(buffer.subarray(start, end)));
       this.#client.pauseReading();
       return;
     }
-    this.#upstream.out.bytes(buffer, start, end);
+    this.#upstream.out.copy(buffer, start, end);
     this.#replay.keep(buffer, start, end);
   }
 
@@ -137,11 +138,11 @@ export class RequestPipeline implements UpstreamUser {
     this.#upstream?.resumeReading();
   }
 
-  clientTunnelBytes(chunk: Buffer): void {
+  clientTunnelBytes(buffer: Buffer, start: number, end: number): void {
     const upstream = this.#upstream;
     if (upstream === null) return;
-    this.exchange.bytesIn += chunk.length;
-    upstream.out.bytes(chunk, 0, chunk.length);
+    this.exchange.bytesIn += end - start;
+    upstream.out.copy(buffer, start, end);
     upstream.out.flush();
     if (upstream.out.isCongested) this.#client.pauseReading();
   }

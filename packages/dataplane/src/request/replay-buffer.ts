@@ -26,11 +26,11 @@ export class ReplayBuffer {
     this.#bytes += part.length;
   }
 
-  /** Beside being sent: forgotten once it is too much. */
+  /** Beside being sent: copied, and forgotten once it is too much. */
   keep(buffer: Buffer, start: number, end: number): void {
     if (this.#overflowed) return;
     if (this.#bytes + end - start > REPLAY_MAX_BYTES) this.#overflow();
-    else this.hold(buffer.subarray(start, end));
+    else this.hold(Buffer.from(buffer.subarray(start, end)));
   }
 
   keepText(text: string): void {

@@ -2,8 +2,7 @@
  * The HTTP engine on one port of this process, with a routing table of the test's choice: what a proxy thread does, without the
  * thread, so that a test can look inside and a profiler sees one thing only.
  */
-import { createServer } from 'node:net';
-import type { AddressInfo, Server, Socket } from 'node:net';
+import type { AddressInfo, Server } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
 import { BACKEND_SLOTS_MAX } from '@flotilla/shared';
 import type { RoutingSnapshot } from '@flotilla/shared';
@@ -18,6 +17,8 @@ import { StatsRecorder } from '../metrics/stats-recorder.ts';
 import type { DataplaneContext } from '../thread/context.ts';
 import { Timers } from '../thread/timers.ts';
 import { retireUpstream } from '../request/upstream-pool-of.ts';
+import type { Wire } from '../wire/wire.ts';
+import { createWireServer } from '../wire/wire-server.ts';
 
 export class InProcessProxy {
   readonly timers = new Timers();
@@ -60,7 +61,7 @@ export class InProcessProxy {
       table: () => this.#table.listeners.get(this.#listenerName) as ListenerTable,
       closing: () => this.isDraining,
     };
-    const accept = (socket: Socket, secure: boolean) => {
+    const accept = (socket: Wire, secure: boolean) => {
       const endpoints = {
         clientIp: socket.remoteAddress ?? '',
         clientPort: socket.remotePort ?? 0,
@@ -73,13 +74,11 @@ export class InProcessProxy {
       this.connections.add(connection);
       socket.on('close', () => this.connections.delete(connection));
     };
-    const plain = { allowHalfOpen: true, noDelay: true };
+    const secure = { allowHalfOpen: true, noDelay: true, ALPNProtocols: ['h2', 'http/1.1'] };
     const server =
       options.tls === undefined
-        ? createServer(plain, (socket) => accept(socket, false))
-        : createTlsServer({ ...plain, ...options.tls, ALPNProtocols: ['h2', 'http/1.1'] }, (socket) =>
-            accept(socket, true),
-          );
+        ? createWireServer({ needsSocket: () => false, accepted: (wire) => accept(wire, false) })
+        : createTlsServer({ ...secure, ...options.tls }, (socket) => accept(socket, true));
     this.#server = server;
     this.timers.start();
     await new Promise<void>((resolve) => server.listen(options.port ?? 0, '127.0.0.1', resolve));

@@ -14,6 +14,7 @@ import type { ResponseHead } from '../http1/head.ts';
 import { DONE, MORE } from '../http1/parse-fields.ts';
 import { parseResponse } from '../http1/parse-response.ts';
 import { SocketWriter } from '../http1/socket-writer.ts';
+import { writesOf } from '../wire/handle-writes.ts';
 import type { BodyFraming, UpstreamHandle, UpstreamUser } from './user.ts';
 
 /** Heads are short: the first look takes this many bytes of a read, so that a large body is not turned into text. */
@@ -94,6 +95,7 @@ export class UpstreamConnection implements UpstreamHandle {
   connected(): void {
     const user = this.#user;
     if (user === null || this.#state !== STATE.connecting) return;
+    this.out.writeThrough(writesOf(this.socket));
     this.#begin();
     user.upstreamReady(this);
   }

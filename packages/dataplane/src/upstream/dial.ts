@@ -1,21 +1,17 @@
 /**
  * Opens sockets to a backend: plain or TLS, with a PROXY header first where the pool wants one.
  */
-import { connect as connectTcp, isIP } from 'node:net';
+import { isIP } from 'node:net';
 import type { Socket } from 'node:net';
 import { connect as connectTls, createSecureContext } from 'node:tls';
 import type { SecureContext } from 'node:tls';
 import type { CertificateSpec, UpstreamSpec } from '@flotilla/shared';
-
-/**
- * What all plain sockets of the thread read into: a read allocates nothing. Whoever is given bytes of it uses them up, or copies
- * them, before the call returns.
- */
-const READ_BUFFER = Buffer.allocUnsafeSlow(65_536);
+import { dialPlain } from '../wire/dial-plain.ts';
 
 export interface DialEvents {
   /** After the handshake where there is one. */
   connected(): void;
+  /** Lent for the call: what is kept is copied. */
   received(buffer: Buffer, length: number): void;
 }
 
@@ -34,12 +30,7 @@ export class Dialer {
   dial(host: string, port: number, events: DialEvents): Socket {
     const { tls } = this.spec;
     if (tls === null || this.#context === null) {
-      const callback = (length: number) => {
-        events.received(READ_BUFFER, length);
-        return true;
-      };
-      const onread = { buffer: READ_BUFFER, callback };
-      const socket = connectTcp({ host, port, noDelay: true, allowHalfOpen: true, onread });
+      const socket = dialPlain({ host, port }, (buffer, length) => events.received(buffer, length));
       socket.once('connect', () => events.connected());
       return socket;
     }
