@@ -47,9 +47,13 @@ export class BackendPool implements Pool {
   }
 
   plan(): PickPlan {
-    if (this.#plan === null || this.#inputs.logNowMs() >= this.#plan.validUntilLogMs)
+    if (this.#plan === null || this.#isOutdated(this.#plan))
       this.#plan = buildPlan(this.spec, this.backends, this.#inputs);
     return this.#plan;
+  }
+
+  #isOutdated({ validUntilLogMs }: PickPlan): boolean {
+    return validUntilLogMs !== Infinity && this.#inputs.logNowMs() >= validUntilLogMs;
   }
 
   pick(request: PickContext): Backend | null {

@@ -12,6 +12,7 @@ export const COLON = 0x3a;
 export const SEMICOLON = 0x3b;
 export const SLASH = 0x2f;
 export const QUESTION = 0x3f;
+export const DEL = 0x7f;
 
 /** Bits of {@link BYTE_CLASS}. */
 export const TOKEN = 1;

@@ -7,6 +7,7 @@
  */
 import type { ListenerTable } from '../config/table.ts';
 import { clientCertificateField } from '../listeners/client-certificate-field.ts';
+import { proxiedAddresses } from '../listeners/connection.ts';
 import type { Accepted, ClientConnection } from '../listeners/connection.ts';
 import type { ListenerStats } from '../metrics/stats-recorder.ts';
 import { HEAD_MAX_BYTES, LINGER_MAX_BYTES, LINGER_MAX_MS, PIPELINE_BUFFER_MAX_BYTES } from '../limits.ts';
@@ -20,19 +21,14 @@ import type { ProxiedAddresses } from '../upstream/user.ts';
 import { receive } from '../wire/wire.ts';
 import type { Wire } from '../wire/wire.ts';
 import { ChunkedDecoder } from './chunked-decoder.ts';
-import { exchangeTimeout } from './exchange-timeout.ts';
+import { exchangeTimeout, WATCH_MAX_MS, watchMs } from './exchange-timeout.ts';
 import { FAULT } from './faults.ts';
 import type { Fault } from './faults.ts';
-import { giveRequestHead, takeRequestHead } from './head.ts';
+import { FIRST_LOOK_BYTES, giveRequestHead, takeRequestHead } from './head.ts';
 import type { RequestHead } from './head.ts';
 import { DONE, MORE } from './parse-fields.ts';
 import { parseRequest } from './parse-request.ts';
 import { SocketWriter } from './socket-writer.ts';
-
-/** Heads are short: the first look takes this many bytes of a read, so that a large body is not turned into text. */
-const FIRST_LOOK_BYTES = 2_048;
-/** How often a connection is looked at for timeouts, at most: one timer per connection, none per request. */
-const WATCH_MAX_MS = 1_000;
 
 const STATE = { head: 0, body: 1, response: 2, tunnel: 3, closing: 4, closed: 5 } as const;
 
@@ -73,8 +69,8 @@ export class Http1Connection implements ClientSide, ClientConnection {
     this.out = new SocketWriter(socket);
     this.#pipeline = new RequestPipeline(this, engineOf(context));
     this.#sinceMs = context.timers.nowMs;
-    this.#watch = context.timers.after(this.#watchMs(), () => this.#check());
-    receive(socket, (buffer, length) => this.received(buffer, length));
+    this.#watch = context.timers.after(watchMs(this.listener().spec.timeouts), () => this.#check());
+    receive(socket, this);
     socket.on('end', () => this.#onEnd());
     socket.on('drain', () => this.#onDrain());
     // An error is always followed by `close`.
@@ -96,13 +92,7 @@ export class Http1Connection implements ClientSide, ClientConnection {
   }
 
   addresses(): ProxiedAddresses {
-    const { clientIp, clientPort, localIp, localPort } = this.#accepted.endpoints;
-    return {
-      sourceAddress: clientIp,
-      sourcePort: clientPort,
-      destinationAddress: localIp,
-      destinationPort: localPort,
-    };
+    return proxiedAddresses(this.#accepted.endpoints);
   }
 
   /** Ends after the running request, at once where there is none. */
@@ -118,6 +108,13 @@ export class Http1Connection implements ClientSide, ClientConnection {
 
   destroy(): void {
     this.#socket.destroy();
+  }
+
+  /** Another protocol takes the socket over; nothing was answered. */
+  abandon(): void {
+    this.#state = STATE.closed;
+    this.#watch.cancel();
+    this.#giveHead();
   }
 
   // ---- the pipeline's wishes ----
@@ -231,7 +228,7 @@ export class Http1Connection implements ClientSide, ClientConnection {
     const head = (this.#head ??= takeRequestHead());
     const before = head.raw.length;
     const taken = Math.min(length - start, before === 0 ? FIRST_LOOK_BYTES : HEAD_MAX_BYTES);
-    head.feed(buffer.toString('latin1', start, start + taken));
+    head.feed(buffer, start, start + taken);
     const result = parseRequest(head);
     if (result === MORE) {
       this.#watchSoon();
@@ -358,19 +355,14 @@ export class Http1Connection implements ClientSide, ClientConnection {
 
   // ---- timeouts ----
 
-  #watchMs(): number {
-    const { headerMs, idleMs, requestMs, tunnelMs } = this.listener().spec.timeouts;
-    return Math.min(WATCH_MAX_MS, headerMs, idleMs, requestMs, tunnelMs);
-  }
-
   #watchSoon(): void {
     if (this.#watch.deadlineMs === Infinity && this.#state !== STATE.closed)
-      this.#context.timers.restart(this.#watch, this.#watchMs());
+      this.#context.timers.restart(this.#watch, watchMs(this.listener().spec.timeouts));
   }
 
   #check(): void {
     const { nowMs } = this.#context.timers;
-    const { headerMs, idleMs, requestMs, tunnelMs } = this.listener().spec.timeouts;
+    const { headerMs, idleMs, tunnelMs } = this.listener().spec.timeouts;
     const waitedMs = nowMs - this.#sinceMs;
     switch (this.#state) {
       case STATE.head:
@@ -390,7 +382,7 @@ export class Http1Connection implements ClientSide, ClientConnection {
         if (waitedMs >= LINGER_MAX_MS) this.destroy();
     }
     if (this.#state !== STATE.closed)
-      this.#context.timers.restart(this.#watch, Math.min(this.#watchMs(), requestMs, LINGER_MAX_MS));
+      this.#context.timers.restart(this.#watch, Math.min(watchMs(this.listener().spec.timeouts), LINGER_MAX_MS));
   }
 
   #checkExchange(nowMs: number): void {

@@ -4,6 +4,7 @@
  *
  * The whole-request timeout ends with the first byte of the answer: downloads and event streams last as long as they move.
  */
+import type { ListenerSpec } from '@flotilla/shared';
 import type { Exchange } from '../request/exchange.ts';
 import { FAULT } from './faults.ts';
 import type { Fault } from './faults.ts';
@@ -28,4 +29,11 @@ export function exchangeTimeout(exchange: Exchange, wait: ExchangeWait): Fault |
   if (awaitsClient && nowMs - clientSinceMs >= headerMs) return FAULT.timeout;
   if (nowMs - exchange.startedCoarseMs < requestMs) return null;
   return awaitsClient ? FAULT.timeout : FAULT.upstreamTimeout;
+}
+
+/** How often a connection is looked at, at most: one timer per connection, none per request. */
+export const WATCH_MAX_MS = 1_000;
+
+export function watchMs({ headerMs, idleMs, requestMs, tunnelMs }: ListenerSpec['timeouts']): number {
+  return Math.min(WATCH_MAX_MS, headerMs, idleMs, requestMs, tunnelMs);
 }

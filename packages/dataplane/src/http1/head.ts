@@ -8,9 +8,16 @@ import { FIELDS_MAX_COUNT } from '../limits.ts';
 import { equalsIgnoreCase } from './bytes.ts';
 import type { Fault } from './faults.ts';
 
+/** Heads are short: the first look takes this many bytes of a read, so that a large body is not turned into text. */
+export const FIRST_LOOK_BYTES = 2_048;
+const NO_BYTES = new Uint8Array(0);
+
 export class MessageHead {
   /** All bytes seen so far from the first of the message on; may run past the head. */
   raw = '';
+  /** The same bytes for the parser, from {@link base} on. Lent: not there after it has run. */
+  bytes: Uint8Array = NO_BYTES;
+  base = 0;
   /** Start of the line that is parsed next. */
   position = 0;
   /** False while the start line is not complete. */
@@ -60,8 +67,25 @@ export class MessageHead {
     this.connectionNames = null;
   }
 
-  feed(text: string): void {
-    this.raw = this.raw === '' ? text : this.raw + text;
+  feed(buffer: Buffer, start: number, end: number): void {
+    const text = buffer.toString('latin1', start, end);
+    if (this.raw === '') {
+      this.raw = text;
+      this.bytes = buffer;
+      this.base = start;
+    } else this.feedText(text);
+  }
+
+  /** As {@link feed}, Latin-1. */
+  feedText(text: string): void {
+    this.raw += text;
+    this.bytes = Buffer.from(this.raw, 'latin1');
+    this.base = 0;
+  }
+
+  /** Byte at a position of {@link raw}, while it is parsed. */
+  at(position: number): number {
+    return this.bytes[this.base + position] as number;
   }
 
   name(index: number): string {

@@ -1,8 +1,6 @@
 /**
  * The field names that a proxy must know, as small numbers found without making a string of the name.
  */
-import { equalsIgnoreCase } from './bytes.ts';
-
 export const FIELD = {
   other: 0,
   host: 1,
@@ -58,23 +56,43 @@ const NAMES: readonly (readonly [string, number])[] = [
   ['trailer', FIELD.trailer],
 ];
 
-/** By length of the name: few candidates, most lengths none. */
-const BY_LENGTH: (readonly (readonly [string, number])[] | undefined)[] = [];
-for (const [name] of NAMES) BY_LENGTH[name.length] = NAMES.filter(([other]) => other.length === name.length);
-
-export function fieldId(raw: string, start: number, end: number): number {
-  const candidates = BY_LENGTH[end - start];
-  if (candidates === undefined) return FIELD.other;
-  const first = raw.charCodeAt(start) | 0x20;
-  for (const [name, id] of candidates) {
-    if (name.charCodeAt(0) === first && equalsIgnoreCase(raw, start, end, name)) return id;
-  }
-  // Many application servers read `_` and `-` as the same: a forwarding field must not slip in under the other spelling.
-  const lookalike = first === 0x78 /* x */ && raw.indexOf('_', start) < end ? lookalikeId(raw.slice(start, end)) : 0;
-  return lookalike;
+interface Known {
+  readonly name: Uint8Array;
+  readonly id: number;
 }
 
-function lookalikeId(name: string): number {
-  const dashed = name.replaceAll('_', '-').toLowerCase();
-  return dashed !== name.toLowerCase() && dashed.startsWith('x-forwarded-') ? FIELD.forwardedOther : FIELD.other;
+/** By length of the name: few candidates, most lengths none. */
+const BY_LENGTH: (readonly Known[] | undefined)[] = [];
+for (const [name] of NAMES)
+  BY_LENGTH[name.length] = NAMES.filter(([other]) => other.length === name.length).map(([known, id]) => ({
+    name: Buffer.from(known, 'latin1'),
+    id,
+  }));
+
+const LOWER = 0x20;
+const LETTER_X = 0x78;
+const UNDERSCORE = 0x5f;
+
+/** Of a name that was found to be a token. */
+export function fieldId(bytes: Uint8Array, start: number, end: number): number {
+  const candidates = BY_LENGTH[end - start];
+  if (candidates === undefined) return FIELD.other;
+  const first = (bytes[start] as number) | LOWER;
+  for (const { name, id } of candidates) if (name[0] === first && isName(bytes, start, name)) return id;
+  // Many application servers read `_` and `-` as the same: a forwarding field must not slip in under the other spelling.
+  return first === LETTER_X ? lookalikeId(bytes, start, end) : FIELD.other;
+}
+
+/** Among the bytes of tokens only letters change with the bit, but for `_` and others that are in no name here. */
+function isName(bytes: Uint8Array, start: number, name: Uint8Array): boolean {
+  for (let at = 0; at < name.length; at++) if (((bytes[start + at] as number) | LOWER) !== name[at]) return false;
+  return true;
+}
+
+function lookalikeId(bytes: Uint8Array, start: number, end: number): number {
+  let at = start;
+  while (at < end && bytes[at] !== UNDERSCORE) at++;
+  if (at === end) return FIELD.other;
+  const name = Buffer.from(bytes.subarray(start, end)).toString('latin1').replaceAll('_', '-').toLowerCase();
+  return name.startsWith('x-forwarded-') ? FIELD.forwardedOther : FIELD.other;
 }

@@ -5,7 +5,7 @@
  * depends on bytes and their positions only, never on how they were split, so any split gives the same message.
  */
 import { FIELDS_MAX_COUNT, HEAD_MAX_BYTES } from '../limits.ts';
-import { BYTE_CLASS, COLON, CR, HTAB, LF, SP, TOKEN, VALUE } from './bytes.ts';
+import { BYTE_CLASS, COLON, CR, DEL, HTAB, LF, SP, TOKEN } from './bytes.ts';
 import { FAULT } from './faults.ts';
 import type { Fault } from './faults.ts';
 import type { MessageHead } from './head.ts';
@@ -34,15 +34,13 @@ export function needMore(head: MessageHead, position: number): ParseResult {
 
 /** `lenientColon`: space before the colon is stripped (RFC 9112 §5.1: responses) rather than refused. */
 export function parseFields(head: MessageHead, lenientColon: boolean): ParseResult {
-  const { raw } = head;
   const end = readableEnd(head);
   for (;;) {
     const start = head.position;
     if (start >= end) return needMore(head, start);
-    const first = raw.charCodeAt(start);
-    if (first === CR) {
+    if (head.at(start) === CR) {
       if (start + 1 >= end) return needMore(head, start);
-      if (raw.charCodeAt(start + 1) !== LF) return fail(head, FAULT.bareCr);
+      if (head.at(start + 1) !== LF) return fail(head, FAULT.bareCr);
       head.fieldsEnd = start;
       head.nameStart[head.fieldCount] = start;
       head.end = start + 2;
@@ -53,51 +51,58 @@ export function parseFields(head: MessageHead, lenientColon: boolean): ParseResu
   }
 }
 
-function parseLine(head: MessageHead, start: number, end: number, lenientColon: boolean): ParseResult {
-  const { raw } = head;
+/** Positions in here are of `bytes`; the head keeps those of `raw`. */
+function parseLine(head: MessageHead, lineStart: number, readable: number, lenientColon: boolean): ParseResult {
+  const { bytes, base } = head;
+  const start = base + lineStart;
+  const end = base + readable;
   let at = start;
-  while (at < end && ((BYTE_CLASS[raw.charCodeAt(at)] as number) & TOKEN) !== 0) at++;
-  if (at >= end) return needMore(head, start);
+  while (at < end && ((BYTE_CLASS[bytes[at] as number] as number) & TOKEN) !== 0) at++;
+  if (at >= end) return needMore(head, lineStart);
   const nameEnd = at;
-  if (raw.charCodeAt(at) !== COLON) {
-    if (nameEnd > start && lenientColon) while (at < end && isBlank(raw.charCodeAt(at))) at++;
-    if (at >= end) return needMore(head, start);
-    if (raw.charCodeAt(at) !== COLON || nameEnd === start) return fail(head, nameFault(raw, start, nameEnd));
+  if (bytes[at] !== COLON) {
+    if (nameEnd > start && lenientColon) while (at < end && isBlank(bytes[at] as number)) at++;
+    if (at >= end) return needMore(head, lineStart);
+    if (bytes[at] !== COLON || nameEnd === start) return fail(head, nameFault(bytes[nameEnd], nameEnd === start));
   } else if (nameEnd === start) {
     return fail(head, FAULT.badHeaderName);
   }
   const colon = at++;
-  while (at < end && isBlank(raw.charCodeAt(at))) at++;
+  while (at < end && isBlank(bytes[at] as number)) at++;
   const valueStart = at;
-  while (at < end && ((BYTE_CLASS[raw.charCodeAt(at)] as number) & VALUE) !== 0) at++;
-  if (at >= end) return needMore(head, start);
-  const stop = raw.charCodeAt(at);
+  while (at < end && isValueByte(bytes[at] as number)) at++;
+  if (at >= end) return needMore(head, lineStart);
+  const stop = bytes[at];
   if (stop !== CR) return fail(head, stop === LF ? FAULT.bareLf : FAULT.badHeaderValue);
-  if (at + 1 >= end) return needMore(head, start);
-  if (raw.charCodeAt(at + 1) !== LF) return fail(head, FAULT.bareCr);
+  if (at + 1 >= end) return needMore(head, lineStart);
+  if (bytes[at + 1] !== LF) return fail(head, FAULT.bareCr);
   let valueEnd = at;
-  while (valueEnd > valueStart && isBlank(raw.charCodeAt(valueEnd - 1))) valueEnd--;
+  while (valueEnd > valueStart && isBlank(bytes[valueEnd - 1] as number)) valueEnd--;
   const index = head.fieldCount;
   if (index >= FIELDS_MAX_COUNT) return fail(head, FAULT.tooManyFields);
   head.fieldCount = index + 1;
-  head.ids[index] = fieldId(raw, start, nameEnd);
-  head.nameStart[index] = start;
-  head.nameEnd[index] = nameEnd;
-  head.valueStart[index] = valueStart;
-  head.valueEnd[index] = valueEnd;
-  const plain = colon === nameEnd && valueStart === colon + 2 && valueEnd === at && raw.charCodeAt(colon + 1) === SP;
+  head.ids[index] = fieldId(bytes, start, nameEnd);
+  head.nameStart[index] = lineStart;
+  head.nameEnd[index] = nameEnd - base;
+  head.valueStart[index] = valueStart - base;
+  head.valueEnd[index] = valueEnd - base;
+  const plain = colon === nameEnd && valueStart === colon + 2 && valueEnd === at && bytes[colon + 1] === SP;
   head.canonical[index] = plain ? 1 : 0;
-  head.position = at + 2;
+  head.position = at + 2 - base;
   return DONE;
+}
+
+/** The class VALUE of the table, without the table: most bytes of a head are looked at here. */
+function isValueByte(code: number): boolean {
+  return code >= SP ? code !== DEL : code === HTAB;
 }
 
 function isBlank(code: number): boolean {
   return code === SP || code === HTAB;
 }
 
-function nameFault(raw: string, start: number, nameEnd: number): Fault {
-  const code = raw.charCodeAt(nameEnd);
+function nameFault(code: number | undefined, isEmpty: boolean): Fault {
   if (code === LF) return FAULT.bareLf;
-  if (!isBlank(code)) return FAULT.badHeaderName;
-  return nameEnd === start ? FAULT.obsFold : FAULT.spaceBeforeColon;
+  if (code === undefined || !isBlank(code)) return FAULT.badHeaderName;
+  return isEmpty ? FAULT.obsFold : FAULT.spaceBeforeColon;
 }

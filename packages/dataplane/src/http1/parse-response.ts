@@ -23,17 +23,16 @@ export function parseResponse(head: ResponseHead): ParseResult {
 }
 
 function parseStatusLine(head: ResponseHead): ParseResult {
-  const { raw } = head;
   const end = readableEnd(head);
   for (let index = 0; index < VERSION.length; index++) {
     if (index >= end) return needMore(head, 0);
-    if (raw.charCodeAt(index) !== VERSION.charCodeAt(index)) return fail(head, FAULT.badStatusLine);
+    if (head.at(index) !== VERSION.charCodeAt(index)) return fail(head, FAULT.badStatusLine);
   }
   // `HTTP/1.x nnn`, then a space and a reason that may be empty; some servers leave out even the space.
   let status = 0;
   for (let index = 7; index < 12; index++) {
     if (index >= end) return needMore(head, 0);
-    const code = raw.charCodeAt(index);
+    const code = head.at(index);
     if (index === 8) {
       if (code !== SP) return fail(head, FAULT.badStatusLine);
     } else {
@@ -44,13 +43,13 @@ function parseStatusLine(head: ResponseHead): ParseResult {
   if (status < 100 || status > 599) return fail(head, FAULT.badStatusLine);
   let at = 12;
   if (at >= end) return needMore(head, 0);
-  if (raw.charCodeAt(at) === SP) while (at < end && ((BYTE_CLASS[raw.charCodeAt(at)] as number) & VALUE) !== 0) at++;
+  if (head.at(at) === SP) while (at < end && ((BYTE_CLASS[head.at(at)] as number) & VALUE) !== 0) at++;
   if (at >= end) return needMore(head, 0);
-  if (raw.charCodeAt(at) !== CR) return fail(head, FAULT.badStatusLine);
+  if (head.at(at) !== CR) return fail(head, FAULT.badStatusLine);
   if (at + 1 >= end) return needMore(head, 0);
-  if (raw.charCodeAt(at + 1) !== LF) return fail(head, FAULT.bareCr);
+  if (head.at(at + 1) !== LF) return fail(head, FAULT.bareCr);
   head.status = status;
-  head.minorVersion = raw.charCodeAt(7) === 0x30 ? 0 : 1;
+  head.minorVersion = head.at(7) === 0x30 ? 0 : 1;
   head.position = at + 2;
   head.fieldsStart = at + 2;
   return DONE;

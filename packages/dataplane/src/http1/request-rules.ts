@@ -19,8 +19,7 @@ export function applyRequestRules(head: RequestHead): Fault | null {
     let fault: Fault | null = null;
     if (id === FIELD.host) {
       if (++hosts > 1) return FAULT.badHost;
-      head.host = head.value(index);
-      if (!isValidHost(head.host)) return FAULT.badHost;
+      if (!readHost(head, index)) return FAULT.badHost;
     } else if (id === FIELD.contentLength) fault = readContentLength(head, index);
     else if (id === FIELD.transferEncoding) fault = readTransferEncoding(head, index);
     else if (id === FIELD.connection) fault = readConnection(head, index);
@@ -33,6 +32,32 @@ export function applyRequestRules(head: RequestHead): Fault | null {
     head.host = '';
   }
   return framing(head) ?? target(head);
+}
+
+const KNOWN_HOST_MAX_BYTES = 256;
+/** The host of the request before, valid: nearly always that of the next, which then gets the same string and compares for free. */
+let knownHost = '';
+const knownHostBytes = new Uint8Array(KNOWN_HOST_MAX_BYTES);
+
+function readHost(head: RequestHead, index: number): boolean {
+  const start = head.valueStart[index] as number;
+  if (isKnownHost(head, start, head.valueEnd[index] as number)) {
+    head.host = knownHost;
+    return true;
+  }
+  const host = head.value(index);
+  head.host = host;
+  if (!isValidHost(host)) return false;
+  if (host.length > KNOWN_HOST_MAX_BYTES) return true;
+  knownHost = host;
+  for (let at = 0; at < host.length; at++) knownHostBytes[at] = head.at(start + at);
+  return true;
+}
+
+function isKnownHost(head: RequestHead, start: number, end: number): boolean {
+  if (end - start !== knownHost.length || knownHost === '') return false;
+  for (let at = 0; at < knownHost.length; at++) if (head.at(start + at) !== knownHostBytes[at]) return false;
+  return true;
 }
 
 function framing(head: RequestHead): Fault | null {

@@ -70,7 +70,7 @@ function readHead<T extends RequestHead | ResponseHead>(
 ): object {
   let result: number = MORE;
   for (const part of parts) {
-    head.feed(part);
+    head.feedText(part);
     result = parse(head);
     if (result !== MORE) break;
   }
@@ -78,6 +78,8 @@ function readHead<T extends RequestHead | ResponseHead>(
   if (result !== DONE) return { result, fault: head.fault };
   const {
     raw: _raw,
+    bytes: _bytes,
+    base: _base,
     position: _position,
     ids: _ids,
     nameStart: _ns,

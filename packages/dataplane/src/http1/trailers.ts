@@ -31,7 +31,7 @@ const FORBIDDEN_NAMES = ['authorization', 'content-encoding', 'content-type', 'c
 export function forwardableTrailers(text: string, dropped: readonly string[] | null): string | null {
   if (text === '') return '\r\n';
   const lines = new MessageHead();
-  lines.feed(text);
+  lines.feedText(text);
   if (parseFields(lines, false) !== DONE) return null;
   const names = dropped === null ? FORBIDDEN_NAMES : [...FORBIDDEN_NAMES, ...dropped];
   return `${copyFields(lines, 0, FORBIDDEN, names)}\r\n`;

@@ -1,105 +1,75 @@
 /**
  * Which HTTP a client speaks: by ALPN under TLS, else by its first bytes, as HTTP/2 by prior knowledge begins with a preface that no
- * request of HTTP/1.1 begins with. Until then nothing is answered and nothing is assumed.
+ * request of HTTP/1.1 begins with. Until they differ from it nothing is answered.
  */
 import { Http1Connection } from '../http1/connection.ts';
 import type { Accepted, ClientConnection } from '../listeners/connection.ts';
-import type { Timer } from '../thread/timers.ts';
 import { receive } from '../wire/wire.ts';
-import { WATCH_MS } from './limits.ts';
 import { PREFACE } from './protocol.ts';
 import { Http2Connection } from './server-connection.ts';
 
 /** `PRI * HTTP/2.0`: enough to tell. */
-const SIGNATURE = PREFACE.slice(0, 14);
+const SIGNATURE = Buffer.from(PREFACE.slice(0, 14), 'latin1');
 
 export function acceptHttp(accepted: Accepted): ClientConnection {
   if (accepted.tls === null) return new UndecidedConnection(accepted);
   return accepted.tls.alpn === 'h2' ? new Http2Connection(accepted) : new Http1Connection(accepted);
 }
 
+/**
+ * A connection of HTTP/1.1 until its first bytes have turned out to be a preface: the beginning of one is also that of a request,
+ * and a client that stops there has the time of a request's head.
+ */
 class UndecidedConnection implements ClientConnection {
   readonly #accepted: Accepted;
-  readonly #watch: Timer;
-  readonly #sinceMs: number;
-  readonly #onEnd = () => this.#giveUp();
-  readonly #onClose = () => this.#watch.cancel();
-  #seen: Buffer | null = null;
+  readonly #http1: Http1Connection;
+  #http2: Http2Connection | null = null;
   #isEnding = false;
-  #decided: Http1Connection | Http2Connection | null = null;
+  /** Bytes of the signature that came. */
+  #seen = 0;
 
   constructor(accepted: Accepted) {
-    const { socket, context } = accepted;
     this.#accepted = accepted;
-    this.#sinceMs = context.timers.nowMs;
-    this.#watch = context.timers.after(this.#watchMs(), () => this.#check());
-    // An error is always followed by `close`.
-    socket.on('error', () => {});
-    receive(socket, (buffer, length) => this.#look(buffer, length));
-    socket.on('end', this.#onEnd);
-    socket.on('close', this.#onClose);
+    this.#http1 = new Http1Connection(accepted);
+    receive(accepted.socket, this);
   }
 
   idle(): boolean {
-    return this.#decided === null ? this.#seen === null : this.#decided.idle();
+    return (this.#http2 ?? this.#http1).idle();
   }
 
   close(): void {
-    if (this.#decided === null) this.#giveUp();
-    else this.#decided.close();
+    (this.#http2 ?? this.#http1).close();
   }
 
   expire(): void {
     this.#isEnding = true;
-    this.#decided?.expire();
+    (this.#http2 ?? this.#http1).expire();
   }
 
   destroy(): void {
     this.#accepted.socket.destroy();
   }
 
-  #look(buffer: Buffer, length: number): void {
-    const seen = this.#seen === null ? '' : this.#seen.toString('latin1');
-    const start = seen + buffer.toString('latin1', 0, Math.min(length, SIGNATURE.length));
-    if (start.length < SIGNATURE.length && SIGNATURE.startsWith(start)) {
-      this.#seen = Buffer.from(start, 'latin1');
-      return;
+  received(buffer: Buffer, length: number): void {
+    let at = 0;
+    while (at < length && this.#seen < SIGNATURE.length && buffer[at] === SIGNATURE[this.#seen]) {
+      this.#seen++;
+      at++;
     }
-    this.#decide(start.startsWith(SIGNATURE), buffer, length);
-  }
-
-  #decide(isHttp2: boolean, buffer: Buffer, length: number): void {
-    const seen = this.#seen;
-    this.#seen = null;
-    const { socket } = this.#accepted;
-    this.#watch.cancel();
-    socket.off('end', this.#onEnd);
-    socket.off('close', this.#onClose);
-    this.#decided = isHttp2 ? new Http2Connection(this.#accepted) : new Http1Connection(this.#accepted);
-    if (this.#isEnding) this.#decided.expire();
-    // As if nobody had looked.
-    if (seen === null) this.#decided.received(buffer, length);
+    if (this.#seen === SIGNATURE.length) this.#becomeHttp2(buffer, at, length);
     else {
-      const all = Buffer.concat([seen, buffer.subarray(0, length)]);
-      this.#decided.received(all, all.length);
+      if (at < length) receive(this.#accepted.socket, this.#http1);
+      this.#http1.received(buffer, length);
     }
   }
 
-  /** Nothing was asked, so nothing is answered. */
-  #giveUp(): void {
-    this.#accepted.socket.destroySoon();
-  }
-
-  #check(): void {
-    const { listener, context } = this.#accepted;
-    const { headerMs, idleMs } = listener.table().spec.timeouts;
-    const waitedMs = context.timers.nowMs - this.#sinceMs;
-    if (this.#isEnding || listener.closing() || waitedMs >= (this.#seen === null ? idleMs : headerMs)) this.#giveUp();
-    else context.timers.restart(this.#watch, this.#watchMs());
-  }
-
-  #watchMs(): number {
-    const { headerMs, idleMs } = this.#accepted.listener.table().spec.timeouts;
-    return Math.min(WATCH_MS, headerMs, idleMs);
+  #becomeHttp2(buffer: Buffer, start: number, length: number): void {
+    this.#http1.abandon();
+    const http2 = new Http2Connection(this.#accepted);
+    this.#http2 = http2;
+    if (this.#isEnding) http2.expire();
+    const all = Buffer.concat([SIGNATURE, buffer.subarray(start, length)]);
+    http2.received(all, all.length);
   }
 }

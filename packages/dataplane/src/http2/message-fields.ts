@@ -37,7 +37,7 @@ export function requestFields(head: RequestHead, scheme: 'http' | 'https'): stri
 /** Of trailer lines that end with an empty line. */
 export function trailerFields(text: string): string[] {
   const lines = new MessageHead();
-  lines.feed(text);
+  lines.feedText(text);
   const fields: string[] = [];
   if (parseFields(lines, false) === DONE) copyInto(fields, lines, true);
   return fields;

@@ -88,7 +88,7 @@ export class RequestWriter implements MessageWriter, BodySink {
 
   #head(text: string): void {
     const head = takeRequestHead();
-    head.feed(text);
+    head.feedText(text);
     // It was parsed when it came, and written by us: it parses.
     if (parseRequest(head) === DONE) this.#open(head);
     giveRequestHead(head);

@@ -114,7 +114,7 @@ export class ResponseWriter implements MessageWriter {
       return;
     }
     const head = takeResponseHead();
-    head.feed(text);
+    head.feedText(text);
     const isComplete = parseResponse(head) === DONE;
     const rest = isComplete && head.end < text.length ? text.slice(head.end) : '';
     this.#bytes += text.length - rest.length;

@@ -4,6 +4,7 @@
  */
 import type { ListenerTable } from '../config/table.ts';
 import { clientCertificateField } from '../listeners/client-certificate-field.ts';
+import { proxiedAddresses } from '../listeners/connection.ts';
 import type { Accepted, ClientConnection } from '../listeners/connection.ts';
 import type { ListenerStats } from '../metrics/stats-recorder.ts';
 import { engineOf } from '../request/engine.ts';
@@ -45,7 +46,7 @@ export class Http2Connection implements ClientConnection, SessionOwner, StreamCl
     this.#idleSinceMs = context.timers.nowMs;
     this.#session = new Http2Session(socket, 'server', { owner: this, nowMs: context.nowMs });
     this.#watch = context.timers.after(this.#watchMs(), () => this.#check());
-    receive(socket, (buffer, length) => this.received(buffer, length));
+    receive(socket, this);
     // A client that says no more has no use for what it did not finish; what it finished is still answered.
     socket.on('end', () => this.#session.peerEnded());
     // An error is always followed by `close`.
@@ -62,13 +63,7 @@ export class Http2Connection implements ClientConnection, SessionOwner, StreamCl
   }
 
   addresses(): ProxiedAddresses {
-    const { clientIp, clientPort, localIp, localPort } = this.#accepted.endpoints;
-    return {
-      sourceAddress: clientIp,
-      sourcePort: clientPort,
-      destinationAddress: localIp,
-      destinationPort: localPort,
-    };
+    return proxiedAddresses(this.#accepted.endpoints);
   }
 
   /** Bytes of the client, lent for the call. */

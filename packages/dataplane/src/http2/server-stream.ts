@@ -98,7 +98,7 @@ export class ServerStream implements ClientSide, StreamUser, AnsweredRequest {
       return;
     }
     const head = takeRequestHead();
-    head.feed(text);
+    head.feedText(text);
     // What was checked field by field is now read as a whole, by the parser that reads HTTP/1.1: one line more or less is no request.
     if (parseRequest(head) !== DONE || head.end !== text.length) {
       const fault = head.fault ?? FAULT.headTooLarge;

@@ -164,7 +164,7 @@ export class UpstreamStream implements UpstreamHandle, StreamUser, StreamOpener 
 
   #parsed(text: string | null): ResponseHead | null {
     const head = takeResponseHead();
-    head.feed(text ?? '');
+    head.feedText(text ?? '');
     if (text !== null && parseResponse(head) === DONE && head.end === text.length) return head;
     giveResponseHead(head);
     this.#fail(FAULT.upstreamInvalid);

@@ -5,6 +5,7 @@
 import type { ListenerTable } from '../config/table.ts';
 import type { ListenerStats } from '../metrics/stats-recorder.ts';
 import type { DataplaneContext } from '../thread/context.ts';
+import type { ProxiedAddresses } from '../upstream/user.ts';
 import type { Wire } from '../wire/wire.ts';
 
 /** Identity of the two ends: of the socket, or of the PROXY header that a trusted peer sent. */
@@ -13,6 +14,16 @@ export interface Endpoints {
   readonly clientPort: number;
   readonly localIp: string;
   readonly localPort: number;
+}
+
+/** As the PROXY protocol tells a backend. */
+export function proxiedAddresses({ clientIp, clientPort, localIp, localPort }: Endpoints): ProxiedAddresses {
+  return {
+    sourceAddress: clientIp,
+    sourcePort: clientPort,
+    destinationAddress: localIp,
+    destinationPort: localPort,
+  };
 }
 
 export interface TlsIdentity {

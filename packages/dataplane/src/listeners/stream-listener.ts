@@ -33,6 +33,8 @@ interface Tracked {
   /** null while a PROXY header or a TLS handshake is awaited. */
   connection: ClientConnection | null;
   age: Timer | null;
+  /** Counted under this address; null: not counted yet. */
+  clientIp: string | null;
 }
 
 export class StreamListener implements ListenerHandle {
@@ -137,15 +139,10 @@ export class StreamListener implements ListenerHandle {
       socket.resetAndDestroy();
       return;
     }
-    const tracked: Tracked = { socket, connection: null, age: null };
+    const tracked: Tracked = { socket, connection: null, age: null, clientIp: null };
     this.#connections.add(tracked);
     this.stats.open++;
-    socket.once('close', () => {
-      this.#connections.delete(tracked);
-      this.stats.open--;
-      tracked.age?.cancel();
-      admission.leaveListener(this.name);
-    });
+    socket.on('close', () => this.#closed(tracked));
     if (!this.#table.trustsProxyProtocol(peerIp)) {
       this.#identified(tracked, new SocketEndpoints(socket, peerIp));
       return;
@@ -160,6 +157,15 @@ export class StreamListener implements ListenerHandle {
     );
   }
 
+  #closed(tracked: Tracked): void {
+    const { admission } = this.#environment;
+    this.#connections.delete(tracked);
+    this.stats.open--;
+    tracked.age?.cancel();
+    admission.leaveListener(this.name);
+    if (tracked.clientIp !== null) admission.leaveClient(this.name, tracked.clientIp);
+  }
+
   /** Who the client is is known: the limit per client counts, then TLS or the protocol begins. */
   #identified(tracked: Tracked, endpoints: Endpoints): void {
     const { admission } = this.#environment;
@@ -169,7 +175,7 @@ export class StreamListener implements ListenerHandle {
       this.#reject(socket, 'max-connections-per-client');
       return;
     }
-    socket.once('close', () => admission.leaveClient(this.name, endpoints.clientIp));
+    tracked.clientIp = endpoints.clientIp;
     if (spec.protocol !== 'https') {
       this.#start(tracked, { socket, endpoints, tls: null });
       return;

@@ -6,13 +6,13 @@
 import type { Pool } from '../config/table.ts';
 import { SocketWriter } from '../http1/socket-writer.ts';
 import type { Timer } from '../thread/timers.ts';
-import type { ProxiedAddresses } from '../upstream/user.ts';
 import { proxyHeader } from '../upstream/proxy-header-out.ts';
 import { writesOf } from '../wire/handle-writes.ts';
 import { receive } from '../wire/wire.ts';
 import type { Wire } from '../wire/wire.ts';
 import { parseClientHello } from './client-hello.ts';
-import type { Accepted, ClientConnection, Endpoints } from './connection.ts';
+import { proxiedAddresses } from './connection.ts';
+import type { Accepted, ClientConnection } from './connection.ts';
 import { connectUpstream } from './stream-upstream.ts';
 import type { Upstream } from './stream-upstream.ts';
 
@@ -56,7 +56,7 @@ export class StreamProxy implements ClientConnection {
     let seen: Buffer = Buffer.alloc(0);
     const timer = context.timers.after(timeoutMs, () => this.#fail('client-hello-timeout'));
     const ended = (): void => this.#fail('client-hello-missing');
-    receive(socket, (buffer, length) => {
+    const received = (buffer: Buffer, length: number): void => {
       seen = Buffer.concat([seen, buffer.subarray(0, length)]);
       const result = parseClientHello(seen);
       if (result.type === 'more') return;
@@ -64,7 +64,8 @@ export class StreamProxy implements ClientConnection {
       socket.off('end', ended);
       if (result.type === 'error') this.#fail(result.reason);
       else this.#route(result.serverName, seen);
-    });
+    };
+    receive(socket, { received });
     socket.once('end', ended);
     socket.once('close', () => timer.cancel());
   }
@@ -93,17 +94,17 @@ export class StreamProxy implements ClientConnection {
     const toClient = new SocketWriter(client);
     toUpstream.writeThrough(writesOf(upstream.socket));
     const { proxyProtocol } = pool.spec.upstream;
-    if (proxyProtocol !== 'none') toUpstream.text(proxyHeader(proxyProtocol, proxied(endpoints)));
+    if (proxyProtocol !== 'none') toUpstream.text(proxyHeader(proxyProtocol, proxiedAddresses(endpoints)));
     this.#idleMs = listener.table().spec.timeouts.tunnelMs;
     this.#idle = context.timers.after(this.#idleMs, () => this.#fail('stream-idle-timeout'));
     const { stats } = listener;
-    const fromClient = (buffer: Buffer, length: number): void => {
+    const received = (buffer: Buffer, length: number): void => {
       stats.bytesIn += length;
       this.#pass(buffer, length, client, toUpstream);
     };
-    if (head !== null) fromClient(head, head.length);
+    if (head !== null) received(head, head.length);
     else toUpstream.flush();
-    receive(client, fromClient);
+    receive(client, { received });
     upstream.receiver = (buffer, length) => {
       stats.bytesOut += length;
       this.#pass(buffer, length, upstream.socket, toClient);
@@ -139,13 +140,4 @@ export class StreamProxy implements ClientConnection {
     socket?.destroy();
     if (backend !== null) listener.stats.request(backend.pool, backend.id, 0, context.nowMs() - this.#startedMs);
   }
-}
-
-function proxied(endpoints: Endpoints): ProxiedAddresses {
-  return {
-    sourceAddress: endpoints.clientIp,
-    sourcePort: endpoints.clientPort,
-    destinationAddress: endpoints.localIp,
-    destinationPort: endpoints.localPort,
-  };
 }

@@ -113,16 +113,17 @@ describe('changes under load', () => {
   test('a removed listener finishes the request it has', async () => {
     const threads = proxy();
     const [port = 0] = await freePorts(1);
-    let answer: () => void = () => {};
+    let answer: (() => void) | null = null;
     const slow = await backend('slow', (_request, response) => {
       answer = () => response.end('late');
     });
     await threads.follow(webSnapshot(1, port, [slow]));
     const pending = httpGet(port);
-    await waitFor('the request to arrive', () => new Int32Array(threads.memory.inFlight)[0] === 1);
+    const late = await waitFor('the request to arrive', () => answer);
+    expect(new Int32Array(threads.memory.inFlight)[0]).toBe(1);
     await threads.follow({ ...webSnapshot(2, port, [slow]), listeners: [] });
     await expect(httpGet(port)).rejects.toThrow('ECONNREFUSED');
-    answer();
+    late();
     expect(await pending).toMatchObject({ status: 200, body: 'late', headers: { connection: 'close' } });
     await waitFor('nothing in flight', () => new Int32Array(threads.memory.inFlight)[0] === 0);
   });

@@ -15,14 +15,34 @@ export class Timer {
   readonly callback: () => void;
   /** Tick of the slot that holds it; Infinity: in no slot. */
   queuedTick = Infinity;
+  slot: Timer[] | null = null;
+  position = 0;
 
   constructor(deadlineMs: number, callback: () => void) {
     this.deadlineMs = deadlineMs;
     this.callback = callback;
   }
 
+  /** It leaves its slot at once: what its callback refers to may be a whole connection. */
   cancel(): void {
     this.deadlineMs = Infinity;
+    this.leaveSlot();
+  }
+
+  /** Its slot is gone. */
+  forget(): void {
+    this.queuedTick = Infinity;
+    this.slot = null;
+  }
+
+  leaveSlot(): void {
+    const { slot } = this;
+    this.forget();
+    if (slot === null) return;
+    const last = slot.pop() as Timer;
+    if (last === this) return;
+    slot[this.position] = last;
+    last.position = this.position;
   }
 }
 
@@ -53,7 +73,7 @@ export class Timers {
   close(): void {
     if (this.#interval !== null) clearInterval(this.#interval);
     this.#interval = null;
-    for (const slot of this.#slots) slot.length = 0;
+    for (const slot of this.#slots) for (const timer of slot.splice(0)) timer.forget();
   }
 
   after(delayMs: number, callback: () => void): Timer {
@@ -67,7 +87,7 @@ export class Timers {
     timer.deadlineMs = this.#now() + delayMs;
     // In a slot that comes no later than needed: the wheel finds it there and moves it on.
     if (timer.queuedTick * TICK_MS <= timer.deadlineMs) return;
-    if (timer.queuedTick !== Infinity) this.#unqueue(timer);
+    timer.leaveSlot();
     this.#put(timer);
   }
 
@@ -86,17 +106,10 @@ export class Timers {
 
   #put(timer: Timer): void {
     timer.queuedTick = Math.max(Math.floor(timer.deadlineMs / TICK_MS), this.#tick);
-    this.#slot(timer.queuedTick).push(timer);
-  }
-
-  #unqueue(timer: Timer): void {
-    const slot = this.#slot(timer.queuedTick);
-    const at = slot.indexOf(timer);
-    if (at >= 0) slot.splice(at, 1);
-  }
-
-  #slot(tick: number): Timer[] {
-    return this.#slots[tick % SLOT_COUNT] as Timer[];
+    const slot = this.#slots[timer.queuedTick % SLOT_COUNT] as Timer[];
+    timer.slot = slot;
+    timer.position = slot.length;
+    slot.push(timer);
   }
 
   #runSlot(tick: number): void {
@@ -104,9 +117,9 @@ export class Timers {
     const due = this.#slots[index] as Timer[];
     if (due.length === 0) return;
     this.#slots[index] = [];
-    for (const timer of due) {
-      timer.queuedTick = Infinity;
-      if (timer.deadlineMs === Infinity) continue;
+    // From its end, as whoever is cancelled meanwhile leaves it.
+    for (let timer = due.at(-1); timer !== undefined; timer = due.at(-1)) {
+      timer.leaveSlot();
       if (timer.deadlineMs <= this.#nowMs) {
         timer.deadlineMs = Infinity;
         timer.callback();

@@ -9,16 +9,13 @@ import { HEAD_MAX_BYTES, INTERIM_MAX_COUNT } from '../limits.ts';
 import { ChunkedDecoder } from '../http1/chunked-decoder.ts';
 import { FAULT } from '../http1/faults.ts';
 import type { Fault } from '../http1/faults.ts';
-import { giveResponseHead, takeResponseHead } from '../http1/head.ts';
+import { FIRST_LOOK_BYTES, giveResponseHead, takeResponseHead } from '../http1/head.ts';
 import type { ResponseHead } from '../http1/head.ts';
 import { DONE, MORE } from '../http1/parse-fields.ts';
 import { parseResponse } from '../http1/parse-response.ts';
 import { SocketWriter } from '../http1/socket-writer.ts';
 import { writesOf } from '../wire/handle-writes.ts';
 import type { BodyFraming, UpstreamHandle, UpstreamUser } from './user.ts';
-
-/** Heads are short: the first look takes this many bytes of a read, so that a large body is not turned into text. */
-const FIRST_LOOK_BYTES = 2_048;
 
 const STATE = { connecting: 0, idle: 1, head: 2, body: 3, tunnel: 4, closed: 5 } as const;
 
@@ -183,7 +180,7 @@ export class UpstreamConnection implements UpstreamHandle {
       const look = head.raw === '' ? FIRST_LOOK_BYTES : HEAD_MAX_BYTES;
       const before = head.raw.length;
       const taken = Math.min(length - at, look);
-      head.feed(chunk.toString('latin1', at, at + taken));
+      head.feed(chunk, at, at + taken);
       const result = parseResponse(head);
       if (result === MORE) {
         at += taken;

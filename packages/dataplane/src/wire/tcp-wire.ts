@@ -16,9 +16,14 @@ const READ_BUFFER = Buffer.allocUnsafeSlow(65_536);
 const WIRE = Symbol('wire');
 type OwnHandle = TcpHandle & { [WIRE]?: TcpWire };
 
+export interface Receiver {
+  /** Every byte, in a buffer that is lent for the call: what is kept is copied. */
+  received(buffer: Buffer, length: number): void;
+}
+
 export class TcpWire extends EventEmitter {
-  /** Gets every byte, in a buffer that is lent to it for the call; null: `data` events with copies. */
-  receiver: ((buffer: Buffer, length: number) => void) | null = null;
+  /** Null: `data` events with copies. */
+  receiver: Receiver | null = null;
   destroyed = false;
   writableEnded = false;
   readonly writes: HandleWrites;
@@ -115,7 +120,7 @@ export class TcpWire extends EventEmitter {
 
   #deliver(buffer: Buffer, length: number): void {
     if (this.receiver === null) this.emit('data', Buffer.from(buffer.subarray(0, length)));
-    else this.receiver(buffer, length);
+    else this.receiver.received(buffer, length);
   }
 
   /** From the handle: bytes in the buffer of all, or a code. */

@@ -5,6 +5,7 @@
  * Half-open always: the end of what the peer says is not the end of what it hears.
  */
 import { TcpWire } from './tcp-wire.ts';
+import type { Receiver } from './tcp-wire.ts';
 
 interface WireEvents {
   (event: 'data', listener: (chunk: Buffer) => void): unknown;
@@ -47,14 +48,14 @@ export interface Wire {
 }
 
 /**
- * Gives `received` every byte from now on, in place of whoever got them before. It is lent the buffer for the call: what it keeps it
+ * Gives `receiver` every byte from now on, in place of whoever got them before. It is lent the buffer for the call: what it keeps it
  * copies.
  */
-export function receive(wire: Wire, received: (buffer: Buffer, length: number) => void): void {
+export function receive(wire: Wire, receiver: Receiver): void {
   if (wire instanceof TcpWire) {
-    wire.receiver = received;
+    wire.receiver = receiver;
     return;
   }
   wire.removeAllListeners('data');
-  wire.on('data', (chunk) => received(chunk, chunk.length));
+  wire.on('data', (chunk) => receiver.received(chunk, chunk.length));
 }
