@@ -73,9 +73,9 @@ export class Http1Connection implements ClientSide, ClientConnection {
     receive(socket, this);
     socket.on('end', () => this.#onEnd());
     socket.on('drain', () => this.#onDrain());
-    // An error is always followed by `close`.
+    // Always followed by `close`.
     socket.on('error', () => {});
-    socket.on('close', () => this.#onClose());
+    socket.on('close', () => this.left());
   }
 
   listener(): ListenerTable {
@@ -110,13 +110,6 @@ export class Http1Connection implements ClientSide, ClientConnection {
     this.#socket.destroy();
   }
 
-  /** Another protocol takes the socket over; nothing was answered. */
-  abandon(): void {
-    this.#state = STATE.closed;
-    this.#watch.cancel();
-    this.#giveHead();
-  }
-
   // ---- the pipeline's wishes ----
 
   pauseReading(): void {
@@ -133,11 +126,13 @@ export class Http1Connection implements ClientSide, ClientConnection {
   }
 
   exchangeDone(keepAlive: boolean): void {
+    // RFC 9112 §9.6: who says `close` sends nothing after that request.
+    const saidLast = this.#state === STATE.response && this.#rest === null && this.#head?.connectionClose === true;
     this.#giveHead();
     this.#sinceMs = this.#context.timers.nowMs;
     if (this.#state === STATE.closed) return;
     if (!keepAlive) {
-      this.#startClosing();
+      if (!saidLast || !this.#closeAtOnce()) this.#startClosing();
       return;
     }
     this.#state = STATE.head;
@@ -160,9 +155,7 @@ export class Http1Connection implements ClientSide, ClientConnection {
     this.#state = STATE.tunnel;
     this.#sinceMs = this.#context.timers.nowMs;
     this.resumeReading();
-    const rest = this.#rest;
-    this.#rest = null;
-    if (rest !== null) this.#pipeline.clientTunnelBytes(rest, 0, rest.length);
+    this.#processRest();
   }
 
   tunnelDone(): void {
@@ -171,15 +164,10 @@ export class Http1Connection implements ClientSide, ClientConnection {
 
   // ---- events of the socket ----
 
-  /** Bytes of the client, lent for the call. */
+  /** Lent for the call. */
   received(buffer: Buffer, length: number): void {
-    if (this.#state === STATE.response) {
-      this.#hold(buffer, 0, length);
-      return;
-    }
-    if (this.#state === STATE.tunnel) {
-      this.#sinceMs = this.#context.timers.nowMs;
-      this.#pipeline.clientTunnelBytes(buffer, 0, length);
+    if (this.#state === STATE.response || this.#state === STATE.tunnel) {
+      this.#keep(buffer, 0, length);
       return;
     }
     if (this.#state >= STATE.closing) {
@@ -187,7 +175,7 @@ export class Http1Connection implements ClientSide, ClientConnection {
       if (this.#discardedBytes > LINGER_MAX_BYTES) this.#socket.destroy();
       return;
     }
-    this.#sinceMs = this.#head === null || this.#state === STATE.body ? this.#context.timers.nowMs : this.#sinceMs;
+    if (this.#head === null || this.#state === STATE.body) this.#sinceMs = this.#context.timers.nowMs;
     if (this.#rest === null) this.#process(buffer, length);
     else {
       this.#hold(buffer, 0, length);
@@ -221,7 +209,9 @@ export class Http1Connection implements ClientSide, ClientConnection {
 
   #keep(buffer: Buffer, start: number, end: number): void {
     if (this.#state <= STATE.response) this.#hold(buffer, start, end);
-    else if (this.#state === STATE.tunnel) this.#pipeline.clientTunnelBytes(buffer, start, end);
+    if (this.#state !== STATE.tunnel) return;
+    this.#sinceMs = this.#context.timers.nowMs;
+    this.#pipeline.clientTunnelBytes(buffer, start, end);
   }
 
   #readHead(buffer: Buffer, start: number, length: number): number {
@@ -309,7 +299,8 @@ export class Http1Connection implements ClientSide, ClientConnection {
     if (this.#state === STATE.head) this.#processRest();
   }
 
-  #onClose(): void {
+  /** The socket is gone, or another protocol has it now. */
+  left(): void {
     if (this.#state === STATE.closed) return;
     this.#state = STATE.closed;
     this.#watch.cancel();
@@ -345,6 +336,16 @@ export class Http1Connection implements ClientSide, ClientConnection {
       this.resumeReading();
       this.#watchSoon();
     }
+  }
+
+  /** Nothing is left to be read that would turn the close into a reset; false where something is left to be written. */
+  #closeAtOnce(): boolean {
+    this.out.flush();
+    this.out.handOver();
+    if (this.scheme !== 'http' || !this.out.isDelivered) return false;
+    this.#state = STATE.closing;
+    this.#socket.destroy();
+    return true;
   }
 
   #giveHead(): void {

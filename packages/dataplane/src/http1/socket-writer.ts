@@ -49,6 +49,11 @@ export class SocketWriter implements MessageWriter, TurnWriter {
     return this.#text.length === this.#flushedLength && this.#parts === null;
   }
 
+  /** The kernel has all of it. */
+  get isDelivered(): boolean {
+    return this.#queuedBytes === 0;
+  }
+
   /** More is waiting in the process than a source should be allowed to add to. */
   get isCongested(): boolean {
     return this.#queuedBytes > BACKPRESSURE_BYTES;

@@ -65,7 +65,7 @@ class UndecidedConnection implements ClientConnection {
   }
 
   #becomeHttp2(buffer: Buffer, start: number, length: number): void {
-    this.#http1.abandon();
+    this.#http1.left();
     const http2 = new Http2Connection(this.#accepted);
     this.#http2 = http2;
     if (this.#isEnding) http2.expire();

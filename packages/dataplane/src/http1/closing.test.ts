@@ -1,0 +1,44 @@
+/** How connections end: at once where nothing can be lost, else only when the client has had its answer. */
+import { expect, test } from 'vitest';
+import { waitFor } from '@flotilla/shared/testing';
+import { bed } from '../testing/http-bed.ts';
+import { OK_RESPONSE, rawClient } from '../testing/raw-tcp.ts';
+
+const GET = 'GET / HTTP/1.1\r\nHost: a\r\n';
+
+test('a client that says close is let go with its answer, before it says FIN', async () => {
+  const { proxy, port } = await bed();
+  const client = await rawClient(port);
+  client.send(`${GET}Connection: close\r\n\r\n`);
+  const answer = await client.toEnd();
+  expect(answer).toMatch(/^HTTP\/1\.1 200 [^]*Connection: close\r\n/);
+  expect(answer.endsWith(OK_RESPONSE.slice(OK_RESPONSE.indexOf('\r\n\r\n')))).toBe(true);
+  await waitFor('the connection to be gone', () => proxy.connections.size === 0);
+  expect(client.error).toBe(null);
+  client.socket.destroy();
+});
+
+test('a client that sends more after it said close still gets the answer, not a reset', async () => {
+  const { backend, proxy, port } = await bed();
+  const client = await rawClient(port);
+  client.send(`${GET}Connection: close\r\n\r\n${GET}\r\n${'x'.repeat(50_000)}`);
+  expect(await client.toEnd()).toMatch(/^HTTP\/1\.1 200 [^]*Connection: close\r\n/);
+  expect(client.error).toBe(null);
+  // It lingers for the client's FIN.
+  expect(proxy.connections.size).toBe(1);
+  client.socket.end();
+  await waitFor('the connection to be gone', () => proxy.connections.size === 0);
+  expect(backend.received.match(/GET/g)).toHaveLength(1);
+});
+
+test('an answer that the client is slow to take arrives whole before the connection ends', async () => {
+  const body = 'b'.repeat(3_000_000);
+  const { port } = await bed(() => `HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
+  const client = await rawClient(port);
+  client.socket.pause();
+  client.send(`${GET}Connection: close\r\n\r\n`);
+  client.socket.setTimeout(100, () => client.socket.resume());
+  const answer = await client.toEnd();
+  expect(answer.length - answer.indexOf('\r\n\r\n') - 4).toBe(body.length);
+  client.socket.destroy();
+});
