@@ -13,6 +13,7 @@ import { type ListenerPort, portFaults, type PortFault } from './cluster/port-ch
 import { FellowNodes } from './cluster/fellow-nodes.ts';
 import { Readiness, type ReadyView, unknownBackends } from './cluster/readiness.ts';
 import { refuseUnserved, type ServedAnswer, servedHere, type ServedQuestion } from './cluster/served.ts';
+import { callRoll, refuseUnsafeDrain, type RollCall } from './cluster/roll-call.ts';
 import type { Session } from './cluster/session.ts';
 import { leaderView, memberViews, type MemberView, ownRole, type StatusView } from './cluster/views.ts';
 import { collectTimeoutMs, shareSampleMs, transferTimeoutMs } from './limits.ts';
@@ -241,7 +242,12 @@ export class NodeContext implements ApiContext {
   }
 
   remove(id: string, force: boolean, by: By): Promise<void> {
-    return remove(this.host(), id, force, by);
+    return remove(this.host(), id, { force, callRoll: () => this.#callRoll(), by });
+  }
+
+  async refuseUnsafeDrain(id: string): Promise<void> {
+    const roll = await this.#callRoll();
+    refuseUnsafeDrain(this.host(), id, roll);
   }
 
   /** Only the leader can: another node passes the question on, with its caller's token. */
@@ -276,6 +282,14 @@ export class NodeContext implements ApiContext {
 
   end(how: 'restart' | 'stop'): void {
     this.#options.links.onEnd?.(how);
+  }
+
+  async #callRoll(): Promise<RollCall> {
+    const { nodeId: id } = this;
+    const peers = this.#options.session()?.peers;
+    return peers === undefined
+      ? { present: new Set([id]), ready: new Set() }
+      : callRoll(peers, { id, ready: this.ready().ready });
   }
 
   /** By the membership rather than by the list of members: a node that has just come may not have announced itself yet. */

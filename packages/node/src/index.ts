@@ -1,9 +1,9 @@
 /** The node process: settings, supervisor, signals. `flotilla node` is this and nothing else. */
 export { runNode } from './run-node.ts';
 export { readPidFile, removePidFile, writePidFile } from './pid-file.ts';
-export { recoverDataDir } from '@flotilla/controlplane';
+export { recoverDataDir, restoreInto } from '@flotilla/controlplane';
 export { VERSION } from './version.ts';
-export { INITIAL_CONFIG_FILE, resolveSettings } from './settings/resolve.ts';
+export { resolveSettings } from './settings/resolve.ts';
 export type { ResolvedSettings } from './settings/resolve.ts';
 export type { SettingSources } from './settings/sources.ts';
 export { SETTINGS, SETTING_KEYS, environmentName, flagName, isSwitch } from './settings/definitions.ts';

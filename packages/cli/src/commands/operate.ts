@@ -153,15 +153,24 @@ function explainCommand(): Command {
 }
 
 function backupCommand(): Command {
-  return apiCommand('backup', 'Save the configuration of the cluster as it is now')
+  return apiCommand(
+    'backup',
+    'Save the whole state of the cluster as it is now: configuration, history, sessions, verdicts, audit trail',
+  )
     .argument('<file>', 'where to; - for standard output')
     .option('--secrets', 'with the private keys of certificates: keep the file as safe as them')
     .action(async (file: string, options: { secrets?: boolean }, command: Command) => {
       const { client } = apiContext(command);
-      const body = await client.get<object>(options.secrets ? '/v1/backup?secrets=true' : '/v1/backup');
+      const body = await client.get<{ keysLeftOut: number }>(
+        options.secrets ? '/v1/backup?secrets=true' : '/v1/backup',
+      );
       const text = `${JSON.stringify(body)}\n`;
       if (file === '-') return void process.stdout.write(text);
       writeFileSync(file, text, { mode: 0o600 });
+      if (body.keysLeftOut > 0)
+        remark(
+          colors.yellow(`${body.keysLeftOut} private keys are not in it, so it cannot be restored as it is: --secrets`),
+        );
       return remark(`saved to ${file}; a new cluster from it: ./flotilla restore ${file} --data DIR`);
     })
     .addHelpText('after', examples('backup flotilla-backup.json', 'backup --secrets - | gpg -c > backup.gpg'));

@@ -1,24 +1,18 @@
 /**
- * `flotilla restore`: makes the data directory of a new cluster out of a backup. The first node that starts with it forms a
- * new cluster with the configuration of the backup; nothing of the old cluster's log or membership survives, on purpose.
+ * `flotilla restore`: makes the data directory of a new cluster out of a backup. The node that starts with it is a cluster of one
+ * with the whole state of the backup; nothing of the old cluster's log or membership survives, on purpose. The others join it.
  */
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { Command } from 'commander';
 import { EXIT, errorText } from '@flotilla/shared';
-import { INITIAL_CONFIG_FILE } from '@flotilla/node';
+import { restoreInto } from '@flotilla/node';
 import { CliError } from '../cli-error.ts';
 import { examples, show } from './api-command.ts';
 
-interface Backup {
-  readonly kind: string;
-  readonly version: number;
-  readonly revision: number;
-  readonly secrets: boolean;
-  readonly config: { readonly certificates?: readonly unknown[] };
-}
+type Backup = Parameters<typeof restoreInto>[1];
 
-const BACKUP_VERSION = 1;
+const BACKUP_VERSION: Backup['version'] = 2;
 
 export function registerRestore(program: Command): void {
   program.addCommand(
@@ -40,16 +34,20 @@ function restore(file: string, options: { data: string }): void {
   if (existsSync(data) && readdirSync(data).length > 0) {
     throw new CliError(EXIT.configuration, `${data} is not empty: a cluster is restored into a new directory`);
   }
-  if (!backup.secrets && (backup.config.certificates ?? []).length > 0) {
+  if (backup.keysLeftOut > 0) {
     throw new CliError(
       EXIT.configuration,
       `${file} has certificates without their keys: take the backup with --secrets`,
     );
   }
-  mkdirSync(data, { recursive: true, mode: 0o700 });
-  writeFileSync(join(data, INITIAL_CONFIG_FILE), JSON.stringify(backup.config, null, 2), { mode: 0o600 });
+  try {
+    restoreInto(data, backup);
+  } catch (error) {
+    throw new CliError(EXIT.configuration, `${file} cannot be restored: ${errorText(error)}`);
+  }
   show(`${data} holds revision ${backup.revision} of the backup.`);
   show(`Start the first node of the new cluster: ./flotilla node --node-id n1 --data-dir ${data}`);
+  show('The others join it, on empty data directories: FLOTILLA_JOIN=<API of that node> instead of FLOTILLA_PEERS.');
 }
 
 function readBackup(file: string): Backup {
@@ -59,7 +57,7 @@ function readBackup(file: string): Backup {
   } catch (error) {
     throw new CliError(EXIT.usage, `${file} cannot be read as a backup: ${errorText(error)}`);
   }
-  if (backup.kind !== 'flotilla-backup' || backup.config === undefined) {
+  if (backup.kind !== 'flotilla-backup') {
     throw new CliError(EXIT.usage, `${file} is not a backup of Flotilla`);
   }
   if (backup.version !== BACKUP_VERSION) {

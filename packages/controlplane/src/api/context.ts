@@ -45,6 +45,8 @@ export interface ApiContext {
   portFaultsOfAll(ports: readonly ListenerPort[], authorization: string | null): Promise<readonly NodePortFault[]>;
   join(request: JoinRequest, by: By): Promise<JoinAnswer>;
   remove(id: string, force: boolean, by: By): Promise<void>;
+  /** Throws CONFLICT where a drain of that node would be dangerous, by what everybody says now. */
+  refuseUnsafeDrain(id: string): Promise<void>;
   /** Answers the new leader's id. */
   transferLeadership(to: string | null, authorization: string | null): Promise<string>;
   /** Asks another member's API on behalf of the caller. */

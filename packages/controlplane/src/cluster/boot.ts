@@ -19,6 +19,7 @@ import type { Logger } from '@flotilla/shared/runtime';
 import { digestEveryCount, joinRetryMs } from '../limits.ts';
 import type { ControlSettings, Credentials, HostPort } from '../ports.ts';
 import { ClusterStateMachine } from '../state/index.ts';
+import { foundFromRestored } from '../recovery/restore.ts';
 import { formatHostPort, parseHostPort } from './address-book.ts';
 import { askToJoin } from './node-call.ts';
 import { nodeTlsOf } from './node-tls.ts';
@@ -83,6 +84,8 @@ export class Boot {
   async #open(api: string): Promise<Opened> {
     const settings = this.#settings;
     this.progress = 'opening the store';
+    if (await foundFromRestored(settings.dataDir, settings.nodeId))
+      this.#log.info({ dataDir: settings.dataDir }, 'a new cluster of one out of a backup');
     const storage = (this.#storage = new LevelStorage({ directory: joinPath(settings.dataDir, 'raft') }));
     const recovered = await storage.open();
     const replica = await replicaOf({ storage, recovered, name: settings.nodeId });

@@ -8,6 +8,7 @@ import type { ConfState } from '@flotilla/raft';
 import { FlotillaError } from '@flotilla/shared';
 import { featureLevel, incarnationBytes, promotionLagMax, proposalTimeoutMs } from '../limits.ts';
 import { type ClusterHost, nameOf } from './host.ts';
+import type { RollCall } from './roll-call.ts';
 
 export interface JoinRequest {
   readonly id: string;
@@ -69,12 +70,16 @@ export async function join(host: ClusterHost, request: JoinRequest, clusterName:
 }
 
 /** Removes a member from the group, then from the list. */
-export async function remove(host: ClusterHost, id: string, force: boolean, by: By): Promise<void> {
+export async function remove(
+  host: ClusterHost,
+  id: string,
+  { force, callRoll, by }: { readonly force: boolean; readonly callRoll: () => Promise<RollCall>; readonly by: By },
+): Promise<void> {
   const { conf } = host.status();
   const replicas = replicasOf(conf).filter((replica) => nameOf(replica) === id);
   if (replicas.length === 0 && !host.state.members.has(id))
     throw new FlotillaError('NOT_FOUND', `${id} is not a member`);
-  if (!force) refuseQuorumLoss(host, conf, id);
+  if (!force) refuseQuorumLoss(host, { conf, id, present: (await callRoll()).present });
   if (replicas.length > 0)
     await change(
       host,
@@ -106,10 +111,17 @@ export function replicasOf(conf: ConfState): string[] {
   return [...new Set([...conf.voters, ...conf.votersOutgoing, ...conf.learners, ...conf.learnersNext])];
 }
 
-function refuseQuorumLoss(host: ClusterHost, conf: ConfState, id: string): void {
+/** Counted are those who answer now: the log may not know yet who died a moment ago. */
+function refuseQuorumLoss(
+  host: ClusterHost,
+  { conf, id, present }: { readonly conf: ConfState; readonly id: string; readonly present: ReadonlySet<string> },
+): void {
   const rest = conf.voters.filter((voter) => nameOf(voter) !== id);
   if (rest.length === conf.voters.length) return;
-  const alive = rest.filter((voter) => host.state.members.get(nameOf(voter))?.alive === true);
+  const alive = rest.filter((voter) => {
+    const name = nameOf(voter);
+    return host.state.members.get(name)?.alive === true && present.has(name);
+  });
   if (rest.length === 0 || alive.length <= rest.length / 2)
     throw new FlotillaError('CONFLICT', `without ${id} only ${alive.length} of ${rest.length} voters would be alive`, {
       hint: 'Bring other members back first, or say ?force=true.',

@@ -69,10 +69,11 @@ export class Peers {
     return this.#views.get(id) ?? UNREACHABLE;
   }
 
-  async refresh(): Promise<void> {
+  /** Asks everybody now; answers what they said. */
+  async refresh(): Promise<readonly (readonly [id: string, view: PeerView])[]> {
     const others = this.#others();
     for (const id of this.#views.keys()) if (!others.some((other) => other.id === id)) this.#views.delete(id);
-    await Promise.all(others.map((other) => this.#ask(other)));
+    return Promise.all(others.map(async (other) => [other.id, await this.#ask(other)] as const));
   }
 
   close(): void {

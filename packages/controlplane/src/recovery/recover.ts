@@ -49,12 +49,12 @@ export async function recoverDataDir(dataDir: string): Promise<Recovery> {
   const end = entries.at(-1) ?? snapshot;
   const removed = [...machine.state.members.keys()].filter((id) => id !== nodeId).sort();
   const term = Math.max(hard.term, end?.term ?? 0) + 1;
-  const index = strikeOff(machine, { removed, term, index: end?.index ?? 0 });
+  const index = strikeOff(machine, { removed, term, index: end?.index ?? 0, author: 'flotilla recover' });
   const replica = `${nodeId}#${randomBytes(incarnationBytes).toString('hex')}`;
   const clusterId = randomBytes(clusterIdBytes).toString('hex');
   const fresh = join(dataDir, 'raft.recovering');
   rmSync(fresh, { recursive: true, force: true });
-  await write(fresh, { clusterId, replica, term, index }, machine);
+  await writeStore(fresh, { clusterId, replica, term, index }, machine);
   const formerStore = join(dataDir, `raft.before-recovery-${Date.now()}`);
   renameSync(store, formerStore);
   renameSync(fresh, store);
@@ -73,9 +73,14 @@ async function replay(store: LevelStorage, recovered: Recovered, machine: Cluste
 }
 
 /** The other members leave the list, so that nobody waits for them. Answers the last index. */
-function strikeOff(
+export function strikeOff(
   machine: ClusterStateMachine,
-  { removed, term, index }: { readonly removed: readonly string[]; readonly term: number; readonly index: number },
+  {
+    removed,
+    term,
+    index,
+    author,
+  }: { readonly removed: readonly string[]; readonly term: number; readonly index: number; readonly author: string },
 ): number {
   const stampMs = Date.now();
   machine.apply(
@@ -86,13 +91,14 @@ function strikeOff(
       stampMs,
       origin: '',
       seq: 0,
-      data: encodeCommand({ v: 1, type: 'member.remove', id, author: 'flotilla recover' }),
+      data: encodeCommand({ v: 1, type: 'member.remove', id, author }),
     })),
   );
   return index + removed.length;
 }
 
-async function write(
+/** A store that holds the state of the machine and one voter. */
+export async function writeStore(
   directory: string,
   own: { readonly clusterId: string; readonly replica: string; readonly term: number; readonly index: number },
   machine: ClusterStateMachine,

@@ -1,4 +1,5 @@
 /** The replicated state of the cluster: commands in, results and changes out. Entry for the cluster host and the simulator. */
+export { type Backup, BACKUP_KIND, BACKUP_VERSION, captureBackup, restoreBackup } from './backup.ts';
 export { checkState } from './check-state.ts';
 export { decodeCommand, encodeCommand } from './codec.ts';
 export type * from './commands.ts';
@@ -12,6 +13,7 @@ export type { ConfigCommand, ResourceCommand } from './planned.ts';
 export { diffOfRevision, type Preview, previewConfigCommand } from './preview.ts';
 export * from './pin-reads.ts';
 export * from './reads.ts';
+export { captureState } from './snapshot.ts';
 export type * from './result.ts';
 export { backendDelta, compileRouting } from './routing.ts';
 export type * from './rows.ts';

@@ -126,7 +126,10 @@ export function applyDrainSet(context: Context, command: DrainSet): CommandResul
 }
 
 /** Why draining this node would be dangerous; null where it is not. */
-export function interlock(state: Pick<ReadonlyState, 'members' | 'drains'>, id: string): string | null {
+export function interlock(
+  state: Pick<ReadonlyState, 'drains'> & { readonly members: Pick<ReadonlyState['members'], 'entries'> },
+  id: string,
+): string | null {
   const others = [...state.members.entries()].map(([, row]) => row).filter((row) => row.id !== id);
   const remaining = others.filter((row) => row.alive && !state.drains.has(row.id));
   if (!remaining.some((row) => row.ready)) return 'no other node is ready, nobody would take its traffic';

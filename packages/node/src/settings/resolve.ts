@@ -2,7 +2,7 @@
  * From the texts that the user gave to {@link NodeSettings}. All faults are found in one pass and reported together; no
  * fault hides another, and each names the place where it can be corrected.
  */
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { availableParallelism, hostname } from 'node:os';
 import { isIP } from 'node:net';
 import { join, resolve } from 'node:path';
@@ -24,7 +24,6 @@ import type { HostPort, NodeSettings, PeerSetting } from './types.ts';
 const ID = /^[a-z0-9]([a-z0-9-]{0,62})$/;
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
 /** In the data directory: what `flotilla restore` leaves for the first start, used where no other file is named. */
-export const INITIAL_CONFIG_FILE = 'initial-config.json';
 const PORT_OFFSET_MAX = 65_534;
 
 export type ResolvedSettings =
@@ -75,7 +74,7 @@ function assemble(reader: Reader): NodeSettings {
     keys: readKeys(reader),
     clusterSecret: reader.text('clusterSecret'),
     logLevel: reader.choice('logLevel', 'info', LOG_LEVELS),
-    initialConfig: reader.document('initialConfig', join(dataDir, INITIAL_CONFIG_FILE)),
+    initialConfig: reader.document('initialConfig'),
     drainMs: reader.integer('drainMs', DRAIN_DEFAULT_MS, { min: 0, max: DRAIN_MAX_MS }),
     pidFile: reader.text('pidFile'),
     insecure: reader.flag('insecure'),
@@ -168,10 +167,8 @@ class Reader {
   }
 
   /** A YAML or JSON file; `otherwise` is read where none is named and it exists. */
-  document(key: SettingKey, otherwise: string): unknown {
-    const isNamed = this.text(key) !== null;
-    if (!isNamed && !existsSync(otherwise)) return null;
-    const text = isNamed ? this.file(key) : readFileSync(otherwise, 'utf8');
+  document(key: SettingKey): unknown {
+    const text = this.file(key);
     if (text === null) return null;
     const document = parseDocument(text);
     for (const error of document.errors) this.fault(key, error.message);

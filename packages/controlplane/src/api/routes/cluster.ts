@@ -131,10 +131,12 @@ function drainRoutes(app: FastifyInstance, context: ApiContext): void {
       const host = context.host();
       const { id } = request.params as { id: string };
       const { deadlineMs, propagationMs, reason } = (request.body ?? {}) as DrainTerms;
+      const force = (request.query as { force?: boolean }).force === true;
+      if (!force) await context.refuseUnsafeDrain(id);
       return commit(context, request, reply, {
         type: 'drain.set',
         id,
-        force: (request.query as { force?: boolean }).force === true,
+        force,
         ...(deadlineMs === undefined ? {} : { deadlineMs }),
         ...(propagationMs === undefined ? {} : { propagationMs }),
         ...(reason === undefined ? {} : { reason }),

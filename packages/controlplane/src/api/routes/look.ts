@@ -1,13 +1,14 @@
 /**
  * Looking into what the node has: explain, backup, and the dashboard's page.
  */
+import { Readable } from 'node:stream';
 import { FlotillaError } from '@flotilla/shared';
 import { closed } from '@flotilla/shared/schema';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import Type from 'typebox';
 import { explainHeadersMax } from '../../limits.ts';
 import type { ExplainRequest } from '../../ports.ts';
-import { readConfig, redactConfig } from '../../state/index.ts';
+import { captureBackup } from '../../state/index.ts';
 import type { ApiContext } from '../context.ts';
 import { fresh, idParameter, ReadQuery } from '../exchange.ts';
 
@@ -29,9 +30,10 @@ const BackupQuery = closed({
     }),
   ),
 });
-const BACKUP_VERSION = 1;
 
 export function lookRoutes(app: FastifyInstance, context: ApiContext): void {
+  // One at a time: each is held in memory whole.
+  let backingUp = false;
   app.get(
     '/v1/explain',
     {
@@ -54,20 +56,26 @@ export function lookRoutes(app: FastifyInstance, context: ApiContext): void {
     async (request, reply) => {
       const host = await fresh(context, request, reply);
       const secrets = (request.query as { secrets?: boolean }).secrets === true;
-      const config = readConfig(host.state);
-      const { index, revision, logTimeMs } = host.state.meta;
-      return {
-        kind: 'flotilla-backup',
-        version: BACKUP_VERSION,
-        index,
-        revision,
-        at: logTimeMs,
-        digest: host.machine.digest(),
-        secrets,
-        config: secrets ? config : redactConfig(config),
-      };
+      if (backingUp) throw new FlotillaError('TOO_MANY', 'another backup is being made by this node');
+      backingUp = true;
+      try {
+        const parts = await inTurns(captureBackup(host.state, secrets));
+        return await reply.type('application/json; charset=utf-8').send(Readable.from(parts));
+      } finally {
+        backingUp = false;
+      }
     },
   );
+}
+
+/** In memory before it is sent: a reader that is slow must not hold a moment of the pin table. */
+async function inTurns(parts: ReturnType<typeof captureBackup>): Promise<string[]> {
+  const texts: string[] = [];
+  for (const part of parts) {
+    texts.push(typeof part === 'string' ? part : Buffer.from(part).toString('base64'));
+    await new Promise((resolve) => void setImmediate(resolve));
+  }
+  return texts;
 }
 
 function explained(request: FastifyRequest): ExplainRequest {
