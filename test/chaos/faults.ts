@@ -9,6 +9,7 @@ import type { ApiReply } from '../harness/api.ts';
 import type { ClusterNode } from '../harness/cluster.ts';
 import type { FaultCluster } from '../harness/fault-cluster.ts';
 import type { SeededRandom } from '../harness/random.ts';
+import type { FaultOn } from './schedule.ts';
 
 const ERRNO_EIO = 5;
 const RECOVERY_MS = 60_000;
@@ -26,19 +27,7 @@ export interface Stage {
   readonly onBackendUp: (id: string) => void;
 }
 
-export interface Fault {
-  readonly name: string;
-  /** How long it stands before it is undone. */
-  readonly lastsMs: readonly [number, number];
-  /** False where this machine cannot. */
-  readonly possible?: (stage: Stage) => boolean;
-  /** Answers how to undo it. */
-  readonly begin: (stage: Stage, node: ClusterNode) => Promise<() => Promise<void> | void>;
-  /** It has more than one node in hand: never combined with others. */
-  readonly alone?: boolean;
-  /** `leader`: the node that leads; `any`: any; `follower`: any that does not lead. */
-  readonly on: 'leader' | 'follower' | 'any';
-}
+export type Fault = FaultOn<Stage, ClusterNode>;
 
 const others = (stage: Stage, node: ClusterNode): string[] =>
   stage.faulty.cluster.nodes.filter((other) => other !== node).map(({ id }) => id);
@@ -200,12 +189,9 @@ const fillDisk: Fault['begin'] = ({ faulty }, node) => {
 /** The node must end by itself: a disk that failed a sync cannot be trusted any more. */
 const failDisk: Fault['begin'] = async (stage, node) => {
   stage.onDown(node.id);
-  stage.faulty.machine.failDisk(node.id, ERRNO_EIO);
+  stage.faulty.machine.failDisk(node.id, node.process.pid, 'posix/io/sync/fdatasync', ERRNO_EIO);
   await node.process.waitForEnd();
-  return async () => {
-    stage.faulty.machine.slowDisk(node.id, 0);
-    await restart(stage, node);
-  };
+  return () => restart(stage, node);
 };
 
 const killBackend: Fault['begin'] = async (stage) => {
@@ -229,6 +215,7 @@ const killBackend: Fault['begin'] = async (stage) => {
 
 const hasClocks = ({ faulty }: Stage): boolean => faulty.machine.hasClocks;
 const hasSlowDisks = ({ faulty }: Stage): boolean => faulty.machine.hasSlowDisks;
+const hasFailingDisks = ({ faulty }: Stage): boolean => faulty.machine.hasFailingDisks;
 const hasSmallDisks = ({ faulty }: Stage): boolean => faulty.machine.hasSmallDisks;
 
 const SHORT: readonly [number, number] = [1_000, 3_000];
@@ -251,7 +238,7 @@ export const FAULTS: readonly Fault[] = [
   { name: 'member removed, wiped, joined', on: 'follower', lastsMs: [500, 1_500], begin: replace },
   { name: 'clock steps', on: 'any', lastsMs: [2_000, 4_000], begin: stepClock, possible: hasClocks },
   { name: 'slow disk', on: 'leader', lastsMs: [2_000, 4_000], begin: slowDisk, possible: hasSlowDisks },
-  { name: 'disk fails', on: 'any', lastsMs: [500, 1_500], begin: failDisk, possible: hasSlowDisks },
+  { name: 'disk fails', on: 'any', lastsMs: [500, 1_500], begin: failDisk, possible: hasFailingDisks },
   { name: 'disk full', on: 'leader', lastsMs: [6_000, 8_000], begin: fillDisk, possible: hasSmallDisks },
   { name: 'backend killed', on: 'any', lastsMs: [1_500, 3_000], begin: killBackend },
 ];

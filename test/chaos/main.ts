@@ -52,7 +52,7 @@ async function singles(account: Account, rows: Map<string, Row>, untilMs: number
     for (const fault of faults) {
       if (round > 0 && performance.now() >= untilMs) return;
       const before = await account.sums();
-      const node = await targetOf(account.stage, fault);
+      const node = await targetOf(account.stage.faulty.cluster.nodes, account.stage.random, fault);
       await endure(account.stage, fault, node);
       await account.recovered();
       const sums = difference(await account.sums(), before);
@@ -67,7 +67,13 @@ async function combined(account: Account, rows: Map<string, Row>, untilMs: numbe
   while (performance.now() < untilMs) {
     const before = await account.sums();
     const sliceMs = Math.min(untilMs, performance.now() + COMBINED_SLICE_MS);
-    const counts = await runCombined(account.stage, { untilMs: sliceMs, atOnce: AT_ONCE, say });
+    const counts = await runCombined(account.stage, {
+      untilMs: sliceMs,
+      atOnce: AT_ONCE,
+      nodes: account.stage.faulty.cluster.nodes,
+      faults: FAULTS,
+      say,
+    });
     const times = [...counts.values()].reduce((sum, count) => sum + count, 0);
     await account.recovered();
     const sums = difference(await account.sums(), before);

@@ -3,23 +3,47 @@
  * another one has in hand. Says what it did, so that a run that exercised too little is seen.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { ClusterNode } from '../harness/cluster.ts';
-import { FAULTS } from './faults.ts';
-import type { Fault, Stage } from './faults.ts';
+import type { ApiCall } from '../harness/api.ts';
+import type { SeededRandom } from '../harness/random.ts';
 
 const STATUS_TIMEOUT_MS = 400;
 const BETWEEN_MS: readonly [number, number] = [200, 1_200];
 
-export interface ScheduleOptions {
+/** Whom faults are done to: a process or a container. */
+export interface Target {
+  readonly id: string;
+  readonly call: ApiCall;
+}
+
+export interface FaultOn<S, N extends Target> {
+  readonly name: string;
+  /** How long it stands before it is undone. */
+  readonly lastsMs: readonly [number, number];
+  /** False where this machine cannot. */
+  readonly possible?: (stage: S) => boolean;
+  /** Answers how to undo it. */
+  readonly begin: (stage: S, node: N) => Promise<() => Promise<void> | void>;
+  /** It has more than one node in hand: never combined with others. */
+  readonly alone?: boolean;
+  /** `leader`: the node that leads; `any`: any; `follower`: any that does not lead. */
+  readonly on: 'leader' | 'follower' | 'any';
+}
+
+interface Chance {
+  readonly random: SeededRandom;
+}
+
+export interface ScheduleOptions<S, N extends Target> {
   readonly untilMs: number;
   readonly atOnce: number;
-  readonly faults?: readonly Fault[];
+  readonly nodes: readonly N[];
+  readonly faults: readonly FaultOn<S, N>[];
   readonly say?: (text: string) => void;
 }
 
 /** Who leads as far as a short look can tell. */
-export async function presentLeader({ faulty }: Stage): Promise<ClusterNode | null> {
-  const looks = faulty.cluster.nodes.map(async (node) => {
+async function presentLeader<N extends Target>(nodes: readonly N[]): Promise<N | null> {
+  const looks = nodes.map(async (node) => {
     const { body } = await node.call('GET', '/v1/status', { timeoutMs: STATUS_TIMEOUT_MS });
     return body.role === 'leader' ? { node, term: body.term as number } : null;
   });
@@ -28,26 +52,34 @@ export async function presentLeader({ faulty }: Stage): Promise<ClusterNode | nu
   return leaders[0]?.node ?? null;
 }
 
-export async function targetOf(stage: Stage, fault: Fault): Promise<ClusterNode> {
-  const { nodes } = stage.faulty.cluster;
-  const leader = await presentLeader(stage);
-  if (fault.on === 'leader' && leader !== null) return leader;
-  return stage.random.pick(fault.on === 'follower' ? nodes.filter((node) => node !== leader) : nodes);
+export async function targetOf<S, N extends Target>(
+  nodes: readonly N[],
+  random: SeededRandom,
+  { on }: FaultOn<S, N>,
+): Promise<N> {
+  const leader = await presentLeader(nodes);
+  if (on === 'leader' && leader !== null) return leader;
+  return random.pick(on === 'follower' ? nodes.filter((node) => node !== leader) : nodes);
 }
 
 /** Begins, lets it stand, undoes it. */
-export async function endure(stage: Stage, fault: Fault, node: ClusterNode): Promise<void> {
+export async function endure<S extends Chance, N extends Target>(
+  stage: S,
+  fault: FaultOn<S, N>,
+  node: N,
+): Promise<void> {
   const undo = await fault.begin(stage, node);
   await sleep(stage.random.integer(...fault.lastsMs));
   await undo();
 }
 
 /** How often each fault was done. Rejects when a fault could not be undone. */
-export async function runCombined(stage: Stage, options: ScheduleOptions): Promise<ReadonlyMap<string, number>> {
-  const { untilMs, atOnce, say = () => undefined } = options;
-  const faults = (options.faults ?? FAULTS).filter(
-    (fault) => fault.alone !== true && (fault.possible?.(stage) ?? true),
-  );
+export async function runCombined<S extends Chance, N extends Target>(
+  stage: S,
+  options: ScheduleOptions<S, N>,
+): Promise<ReadonlyMap<string, number>> {
+  const { untilMs, atOnce, nodes, say = () => undefined } = options;
+  const faults = options.faults.filter((fault) => fault.alone !== true && (fault.possible?.(stage) ?? true));
   const busy = new Set<string>();
   const active = new Set<Promise<void>>();
   const counts = new Map<string, number>();
@@ -55,7 +87,7 @@ export async function runCombined(stage: Stage, options: ScheduleOptions): Promi
   while (performance.now() < untilMs && failure === null) {
     if (active.size < atOnce) {
       const fault = stage.random.pick(faults);
-      const node = await targetOf(stage, fault);
+      const node = await targetOf(nodes, stage.random, fault);
       const held = fault.name === 'backend killed' ? 'backends' : node.id;
       if (!busy.has(held)) {
         busy.add(held);

@@ -27,6 +27,17 @@ export function composeCommand(): readonly string[] | null {
   return works('docker-compose', 'version') ? ['docker-compose'] : null;
 }
 
+export interface ComposeService {
+  ports?: string[];
+  volumes?: string[];
+  environment?: Record<string, string>;
+}
+
+export interface ComposeDocument {
+  readonly services: Record<string, ComposeService>;
+  volumes?: Record<string, object | null>;
+}
+
 export interface ComposeNode {
   readonly id: string;
   readonly webPort: number;
@@ -39,7 +50,8 @@ export class Compose {
   readonly #command: readonly string[];
   readonly #directory = mkdtempSync(join(tmpdir(), 'flotilla-compose-'));
 
-  constructor(command: readonly string[]) {
+  /** `change`: what else differs from what users run, beside the host ports. */
+  constructor(command: readonly string[], change: (document: ComposeDocument) => void = () => undefined) {
     this.#command = command;
     this.nodes = [1, 2, 3].map((number) => ({
       id: `n${number}`,
@@ -47,7 +59,7 @@ export class Compose {
       call: apiOf(`http://127.0.0.1:${7400 + number + PORT_SHIFT}`, { authorization: `Bearer ${TOKEN}` }),
       isRunning: true,
     }));
-    writeFileSync(this.#file, shiftedFile());
+    writeFileSync(this.#file, shiftedFile(change));
   }
 
   get #file(): string {
@@ -65,19 +77,20 @@ export class Compose {
     return stdout;
   }
 
-  async #container(service: string): Promise<string> {
+  /** Id of the service's container. */
+  async container(service: string): Promise<string> {
     return (await this.compose('ps', '-q', service)).trim();
   }
 
   /** Cuts one service off from all others, host ports included; `connect` undoes it. */
   async disconnect(service: string): Promise<void> {
-    await run('docker', ['network', 'disconnect', `${PROJECT}_default`, await this.#container(service)]);
+    await run('docker', ['network', 'disconnect', `${PROJECT}_default`, await this.container(service)]);
   }
 
   /** Under its name again: the others find it by that. */
   async connect(service: string): Promise<void> {
     const network = `${PROJECT}_default`;
-    await run('docker', ['network', 'connect', '--alias', service, network, await this.#container(service)]);
+    await run('docker', ['network', 'connect', '--alias', service, network, await this.container(service)]);
   }
 
   /** `GET path` as the service itself sees it, also when nobody else can reach it. */
@@ -125,15 +138,16 @@ export class Compose {
   }
 }
 
-/** docker-compose.yml with its host ports moved; ports are all that differs from what users run. */
-function shiftedFile(): string {
+/** docker-compose.yml with its host ports moved, and changed by the test. */
+function shiftedFile(change: (document: ComposeDocument) => void): string {
   const text = readFileSync(join(REPOSITORY, 'docker-compose.yml'), 'utf8');
-  const document = parse(text, { merge: true }) as { services: Record<string, { ports?: string[] }> };
+  const document = parse(text, { merge: true }) as ComposeDocument;
   for (const service of Object.values(document.services)) {
     service.ports = (service.ports ?? []).map((mapping) => {
       const [host = '', port = '', inside = ''] = mapping.split(':');
       return `${host}:${Number(port) + PORT_SHIFT}:${inside}`;
     });
   }
+  change(document);
   return stringify(document, { aliasDuplicateObjects: false });
 }

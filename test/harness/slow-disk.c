@@ -1,16 +1,15 @@
 /*
- * Preloaded into a node by tests: fsync and fdatasync do what the file named by FLOTILLA_TEST_FSYNC says at that moment.
- * "250": each takes 250 ms longer. "-5": each fails with errno 5 (EIO). "0" or nothing: as ever.
+ * Preloaded into a node by tests: fsync and fdatasync take so many milliseconds longer as the file named by
+ * FLOTILLA_TEST_FSYNC says at that moment. (libfiu makes calls fail, but has no way to make them slow.)
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 
-static int fault(void) {
+static int delay_ms(void) {
   const char *path = getenv("FLOTILLA_TEST_FSYNC");
   char text[16] = {0};
   if (path == NULL) return 0;
@@ -23,13 +22,9 @@ static int fault(void) {
 
 static int synced(const char *name, int file) {
   int (*real)(int) = (int (*)(int))dlsym(RTLD_NEXT, name);
-  int what = fault();
-  if (what < 0) {
-    errno = -what;
-    return -1;
-  }
-  struct timespec pause = {what / 1000, (what % 1000) * 1000000L};
-  if (what > 0) nanosleep(&pause, NULL);
+  int ms = delay_ms();
+  struct timespec pause = {ms / 1000, (ms % 1000) * 1000000L};
+  if (ms > 0) nanosleep(&pause, NULL);
   return real(file);
 }
 

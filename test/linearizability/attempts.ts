@@ -3,8 +3,6 @@
  * tell. Takes the product by its word: 503 means that nothing was changed, 504 and a broken connection mean "may have".
  */
 import type { ApiCall, ApiSend } from '../harness/api.ts';
-import { apiOf } from '../harness/api.ts';
-import type { ClusterNode } from '../harness/cluster.ts';
 import type { SeededRandom } from '../harness/random.ts';
 
 const ATTEMPT_TIMEOUT_MS = 2_500;
@@ -58,6 +56,6 @@ async function attempt(call: ApiCall, method: string, path: string, send: ApiSen
 const revisionOf = (headers: Headers): number => Number(/\d+/.exec(headers.get('etag') ?? '')?.[0]);
 
 /** Any node, also one that is down or cut off: clients cannot know. */
-export function anyNode(nodes: readonly ClusterNode[], random: SeededRandom): ApiCall {
-  return apiOf(`http://${random.pick(nodes).api}`);
+export function anyNode(nodes: readonly { readonly call: ApiCall }[], random: SeededRandom): ApiCall {
+  return random.pick(nodes).call;
 }

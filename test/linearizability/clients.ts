@@ -6,7 +6,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Operation } from '@flotilla/simulator';
-import type { ClusterNode } from '../harness/cluster.ts';
+import type { ApiCall } from '../harness/api.ts';
 import { SeededRandom } from '../harness/random.ts';
 import { anyNode, change, readWeight } from './attempts.ts';
 import type { Attempt, Change } from './attempts.ts';
@@ -22,7 +22,7 @@ const PERSISTENT_RATIO = 0.7;
 export type History = readonly Operation<DocumentInput, DocumentOutput>[];
 
 export interface ClientsOptions {
-  readonly nodes: readonly ClusterNode[];
+  readonly nodes: readonly { readonly call: ApiCall }[];
   readonly registers: readonly string[];
   readonly counter: string;
   readonly clients: number;

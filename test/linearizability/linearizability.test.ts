@@ -55,6 +55,7 @@ it(
       {
         untilMs: performance.now() + seconds * 1_000,
         atOnce: 2,
+        nodes: faulty.cluster.nodes,
         faults: FAULTS.filter(({ name }) => name !== 'backend killed'),
       },
     );

@@ -86,8 +86,8 @@ export const pinRetryMs = 100;
 export const pinLagMaxMs = 500;
 /** Parts of the pin table that one request clears at the same time. */
 export const sessionClearsConcurrent = 16;
-/** State of this version's commands; raised with each feature that older nodes do not know. */
-export const featureLevel = 2;
+/** What this version speaks; raised with each feature that older nodes do not know, see state/features.ts. */
+export const featureLevel = 3;
 /** Random part of a replica id. */
 export const incarnationBytes = 8;
 /** Entries that a learner may lack when it gets its vote: what arrives while the change is made. */

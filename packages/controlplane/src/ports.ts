@@ -63,6 +63,8 @@ export interface ControlSettings extends Credentials {
   /** A configuration document that is proposed once, where the cluster has none yet; null for none. */
   readonly seedConfig: unknown;
   readonly version: string;
+  /** What this version speaks, see state/features.ts. Given only where an older version is played. */
+  readonly featureLevel?: number;
 }
 
 /** A request that never was, for `GET /v1/explain`. */

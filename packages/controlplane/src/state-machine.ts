@@ -3,8 +3,10 @@
  * tells its listeners once per batch what changed. The one place around the pure state that awaits anything.
  */
 import type { Entry, EntryKind, SnapshotMeta, StateMachine } from '@flotilla/raft';
+import { featureLevel } from './limits.ts';
 import { advance, applyCommandBytes } from './state/apply.ts';
 import { ChangeSet } from './state/changes.ts';
+import { clusterLevel } from './state/features.ts';
 import { SNAPSHOT_CHUNK_BYTES } from './state/limits.ts';
 import type { Changes, CommandResult } from './state/result.ts';
 import { captureState, SnapshotReader } from './state/snapshot.ts';
@@ -31,16 +33,20 @@ export interface MachineOptions {
   readonly pause?: () => Promise<void>;
   /** The same on every node, and a million where it is not given. Less for small worlds of tests. */
   readonly pinsMaxCount?: number;
+  /** What this version speaks. Less only where an older one is played. */
+  readonly featureLevel?: number;
 }
 
 export class ClusterStateMachine implements StateMachine {
   #state: State;
+  readonly #featureLevel: number;
   readonly #pinsMaxCount: number | undefined;
   readonly #pause: () => Promise<void>;
   readonly #listeners = new Set<(applied: Applied) => void>();
 
   constructor(options: MachineOptions = {}) {
     this.#pinsMaxCount = options.pinsMaxCount;
+    this.#featureLevel = options.featureLevel ?? featureLevel;
     this.#state = emptyState(options.pinsMaxCount);
     this.#pause = options.pause ?? (() => Promise.resolve());
   }
@@ -62,8 +68,19 @@ export class ClusterStateMachine implements StateMachine {
       advance(this.#state, entry);
       return entry.kind === NORMAL ? applyCommandBytes(this.#state, entry.data, changes) : undefined;
     });
+    this.#demandLevel();
     if (entries.length > 0) this.#tell(results, changes, false);
     return results;
+  }
+
+  /** The log has left this version behind: to go on would mean to refuse what the others take. Ends the node. */
+  #demandLevel(): void {
+    const level = clusterLevel(this.#state);
+    if (level <= this.#featureLevel) return;
+    const speaks = `this version speaks feature level ${this.#featureLevel} only`;
+    throw new Error(
+      `the cluster uses feature level ${level}, ${speaks}: install the version that its other members run`,
+    );
   }
 
   digest(): string {
@@ -105,6 +122,7 @@ export class ClusterStateMachine implements StateMachine {
       throw new Error(`snapshot: it is of index ${state.meta.index}, not ${meta.index}`);
     }
     this.#state = state;
+    this.#demandLevel();
     const changes = new ChangeSet();
     changes.revision = true;
     changes.config = true;

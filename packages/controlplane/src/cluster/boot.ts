@@ -16,7 +16,7 @@ import {
 } from '@flotilla/raft';
 import { errorText, FlotillaError } from '@flotilla/shared';
 import type { Logger } from '@flotilla/shared/runtime';
-import { digestEveryCount, joinRetryMs } from '../limits.ts';
+import { digestEveryCount, featureLevel, joinRetryMs } from '../limits.ts';
 import type { ControlSettings, Credentials, HostPort } from '../ports.ts';
 import { ClusterStateMachine } from '../state/index.ts';
 import { foundFromRestored } from '../recovery/restore.ts';
@@ -107,7 +107,10 @@ export class Boot {
       signal: this.#abort.signal,
     });
     this.progress = 'reading the state';
-    const machine = new ClusterStateMachine({ pause: () => new Promise((resolve) => void setImmediate(resolve)) });
+    const machine = new ClusterStateMachine({
+      pause: () => new Promise((resolve) => void setImmediate(resolve)),
+      featureLevel: settings.featureLevel ?? featureLevel,
+    });
     const raft = new RaftNode({
       storage,
       recovered: formed,
@@ -121,7 +124,7 @@ export class Boot {
   }
 
   #createTransport(replica: string): TcpTransport {
-    const { raftListen, clusterName, clusterSecret } = this.#settings;
+    const { raftListen, raftAdvertise, clusterName, clusterSecret } = this.#settings;
     const tls = transportTls(this.#credentials);
     return new TcpTransport({
       listen: raftListen,
@@ -131,6 +134,7 @@ export class Boot {
       secret: clusterSecret,
       logger: this.#log,
       metrics: this.#metrics,
+      ...(raftAdvertise === null ? {} : { advertise: raftAdvertise }),
       ...(tls === null ? {} : { tls }),
     });
   }
@@ -142,7 +146,7 @@ export class Boot {
     readonly replica: string;
     readonly told: Map<string, HostPort>;
   }): Promise<SeedAddress[]> {
-    const { join, peers, nodeId, joinToken = null, version, clusterName } = this.#settings;
+    const { join, peers, nodeId, joinToken = null } = this.#settings;
     if (join === null) {
       const others = peers.filter(({ id }) => id !== nodeId).map(({ id }) => id);
       this.progress = `waiting for ${others.join(', ')} to form the cluster`;
@@ -151,7 +155,9 @@ export class Boot {
     for (;;) {
       this.progress = `asking ${formatHostPort(join)} to join its cluster`;
       try {
-        const request = { id: nodeId, raft: own.raft, api: own.api, replica: own.replica, version, clusterName };
+        const { version, clusterName, featureLevel: level = featureLevel } = this.#settings;
+        const { raft, api, replica } = own;
+        const request = { id: nodeId, raft, api, replica, version, clusterName, featureLevel: level };
         const tls = nodeTlsOf(this.#credentials);
         const answer = await askToJoin({ api: join, token: joinToken, tls, request });
         return answer.members.flatMap(({ id, replica, raft }) => {

@@ -8,15 +8,12 @@ import { errorText } from '@flotilla/shared';
 import type { Logger } from '@flotilla/shared/runtime';
 import { affinityKeyBytes, leaderTickMs, livenessCheckMs, transferTimeoutMs } from '../limits.ts';
 import { type Sealing, sealDraft } from '../secrets/seal-draft.ts';
-import { readFence } from '../state/index.ts';
+import { clusterLevel, commandLevel, raisableLevel, readFence } from '../state/index.ts';
 import { drainStep } from './drain.ts';
 import { type ClusterHost, nameOf } from './host.ts';
 import { countsAsAlive } from './liveness.ts';
-import { promoteReady } from './membership.ts';
+import { promoteReady, replicasOf } from './membership.ts';
 import type { Peers } from './peers.ts';
-
-/** Feature level that knows `member.fence`. */
-const FENCE_LEVEL = 2;
 
 export interface LeaderDutiesOptions {
   readonly host: ClusterHost;
@@ -79,6 +76,7 @@ export class LeaderDuties {
     await this.#liveness();
     await this.#drains();
     await this.#tick();
+    await this.#raiseLevel();
     const promoted = await promoteReady(this.#options.host);
     if (promoted !== null) this.#options.log.info({ replica: promoted }, 'learner caught up: it votes now');
   }
@@ -107,8 +105,7 @@ export class LeaderDuties {
   async #fences(): Promise<void> {
     const { host, log } = this.#options;
     const { state, raft, nodeId } = host;
-    const isKnownToAll = [...state.members.entries()].every(([, row]) => row.featureLevel >= FENCE_LEVEL);
-    if (!isKnownToAll) return;
+    if (clusterLevel(state) < commandLevel('member.fence')) return;
     for (const [replica, { index, ours, theirs }] of this.#diverged) {
       this.#diverged.delete(replica);
       const id = nameOf(replica);
@@ -152,6 +149,15 @@ export class LeaderDuties {
       const step = drainStep(row, host.state.meta.logTimeMs, { ...view, alive });
       if (step !== null) await host.proposeOwn({ type: 'drain.phase', id, ...step });
     }
+  }
+
+  /** The last member of a rolling upgrade has announced what it speaks: from now on all may use it. */
+  async #raiseLevel(): Promise<void> {
+    const { host, log } = this.#options;
+    const level = raisableLevel(host.state, replicasOf(host.status().conf));
+    if (level === null) return;
+    await host.proposeOwn({ type: 'features.raise', level });
+    log.info({ level }, 'every member speaks this feature level: it is in force');
   }
 
   async #tick(): Promise<void> {

@@ -6,7 +6,7 @@
 import { randomBytes } from 'node:crypto';
 import type { ConfState } from '@flotilla/raft';
 import { FlotillaError } from '@flotilla/shared';
-import { featureLevel, incarnationBytes, promotionLagMax, proposalTimeoutMs } from '../limits.ts';
+import { incarnationBytes, promotionLagMax, proposalTimeoutMs } from '../limits.ts';
 import { type ClusterHost, nameOf } from './host.ts';
 import type { RollCall } from './roll-call.ts';
 
@@ -17,6 +17,8 @@ export interface JoinRequest {
   /** Drawn by the joining node's disk; drawn here where it is not given. */
   readonly replica?: string | undefined;
   readonly version?: string | undefined;
+  /** What its version speaks; the first level where it does not say. */
+  readonly featureLevel?: number | undefined;
   /** The cluster that it means; refused where it is another one. */
   readonly clusterName?: string | undefined;
 }
@@ -59,6 +61,7 @@ export async function join(host: ClusterHost, request: JoinRequest, clusterName:
     });
   const { raft, api, id } = request;
   const version = request.version ?? '';
+  const featureLevel = request.featureLevel ?? 1;
   await host.propose({ type: 'member.announce', id, replica, raft, api, version, featureLevel, ...by });
   if (namesake === undefined) await change(host, [{ op: 'add-learner', id: replica }]);
   const members = [...host.state.members.entries()].map(([, row]) => ({

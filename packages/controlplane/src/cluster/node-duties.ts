@@ -4,7 +4,7 @@
  */
 import { errorText } from '@flotilla/shared';
 import type { Logger } from '@flotilla/shared/runtime';
-import { featureLevel, nodeDutiesMs, reasonsMaxCount } from '../limits.ts';
+import { nodeDutiesMs, reasonsMaxCount } from '../limits.ts';
 import type { MemberRow } from '../state/index.ts';
 import type { ClusterHost } from './host.ts';
 import { replicasOf } from './membership.ts';
@@ -12,9 +12,8 @@ import type { ReadyView } from './readiness.ts';
 
 export interface NodeDutiesOptions {
   readonly host: ClusterHost;
-  readonly raft: string;
-  readonly api: string;
-  readonly version: string;
+  /** What it announces. */
+  readonly facts: Pick<MemberRow, 'raft' | 'api' | 'version' | 'featureLevel'>;
   readonly ready: () => ReadyView;
   readonly log: Logger;
   /** After each round: whatever else follows readiness or quorum. */
@@ -79,8 +78,8 @@ export class NodeDuties {
   }
 
   async #announce(): Promise<void> {
-    const { host, raft, api, version } = this.#options;
-    const wanted = { id: host.nodeId, replica: host.raft.replica, raft, api, version, featureLevel };
+    const { host, facts } = this.#options;
+    const wanted = { id: host.nodeId, replica: host.raft.replica, ...facts };
     const row = host.state.members.get(host.nodeId);
     if (row !== undefined && sameFacts(row, wanted)) return;
     await host.proposeOwn({ type: 'member.announce', ...wanted });

@@ -9,14 +9,14 @@ import type { WatchHub } from '../api/watch-hub.ts';
 import { Observer } from '../health/observer.ts';
 import { Overlay } from '../health/overlay.ts';
 import type { Prober } from '../health/prober.ts';
-import { outlierRepeatMs } from '../limits.ts';
+import { featureLevel, outlierRepeatMs } from '../limits.ts';
 import { PinBroker } from '../pins/pin-broker.ts';
 import type { ControlSettings } from '../ports.ts';
 import { Feed } from '../publish/feed.ts';
 import type { Publisher } from '../publish/publisher.ts';
 import { CertificateOpener } from '../secrets/certificate-opener.ts';
 import type { Sealing } from '../secrets/seal-draft.ts';
-import { type Changes, type FenceRow, readFence } from '../state/index.ts';
+import { type Changes, clusterLevel, commandLevel, type FenceRow, readFence } from '../state/index.ts';
 import { peerAddresses } from './address-book.ts';
 import type { Opened } from './boot.ts';
 import { announceChanges } from './changes.ts';
@@ -86,12 +86,14 @@ export class Session {
     });
     this.pins = new PinBroker({
       propose: (items) => host.propose({ type: 'pins.put', items }),
-      quiet: () => host.status().leader === null,
+      quiet: () => host.status().leader === null || clusterLevel(host.state) < commandLevel('pins.put'),
       onSkipped: options.onPinsSkipped,
     });
     const ready = () => own.ready();
     const onRound = (): void => this.#overlay.update(host.noteQuorum().quorum, performance.now());
-    this.duties = new NodeDuties({ host, raft: raftAddress, api, version: settings.version, ready, log, onRound });
+    const { version, featureLevel: level = featureLevel } = settings;
+    const facts = { raft: raftAddress, api, version, featureLevel: level };
+    this.duties = new NodeDuties({ host, facts, ready, log, onRound });
     const self = () => ({ connections: own.connections, drained: publisher.drained });
     this.#leaderDuties = new LeaderDuties({
       host,

@@ -56,6 +56,8 @@ export interface MemberView {
   /** Age of what is known of it; null where it never answered. */
   readonly lagMs: number | null;
   readonly version: string;
+  /** The cluster uses the lowest of them, once all are known. */
+  readonly featureLevel: number;
   readonly drain: DrainView | null;
 }
 
@@ -114,6 +116,7 @@ export function memberViews({ state, status, peer, self, nowMs }: MembersFacts):
         matchIndex: own ? status.lastIndex : (progress?.match ?? (view.reachable ? view.appliedIndex : null)),
         lagMs: own ? 0 : finite(progress?.silentMs ?? (view.reachable ? nowMs - view.atMs : undefined)),
         version: row.version,
+        featureLevel: row.featureLevel,
         drain: drain === undefined ? null : drainView(drain),
       },
     ];

@@ -20,6 +20,7 @@ import {
 import { applyFence } from './fence.ts';
 import { applyObserve, applyOutlier } from './observing.ts';
 import { applyPinsClear, applyPinsDelete, applyPinsPut } from './pinning.ts';
+import { applyRaise, heldBack } from './features.ts';
 import { findOutcome, keepOutcome } from './outcomes.ts';
 import type { CommandResult } from './result.ts';
 import type { State } from './state.ts';
@@ -36,7 +37,7 @@ export function applyCommandBytes(state: State, data: Uint8Array, changes: Chang
   const decoded = decodeCommand(data);
   const { index } = state.meta;
   if (!decoded.ok) return refuse({ state, index }, 'BAD_REQUEST', decoded.message, decoded.details);
-  return applyCommand(state, decoded.command, changes);
+  return heldBack({ state, index }, decoded.command.type) ?? applyCommand(state, decoded.command, changes);
 }
 
 function applyCommand(state: State, command: Command, changes: ChangeSet): CommandResult {
@@ -90,6 +91,8 @@ function dispatch(context: Context, command: Command): CommandResult {
       return applyPinsClear(context, command);
     case 'tick':
       return applyTick(context);
+    case 'features.raise':
+      return applyRaise(context, command);
   }
 }
 

@@ -99,4 +99,5 @@ export const COMMAND_SCHEMAS: Readonly<Record<Exclude<CommandType, 'pins.put'>, 
     partition: Type.Integer({ minimum: 0, maximum: PIN_PARTITIONS_COUNT - 1 }),
   }),
   tick: command({}),
+  'features.raise': command({ level: Type.Integer({ minimum: 1, maximum: 1_000_000 }) }),
 };

@@ -1,8 +1,8 @@
 /**
  * Everything that can be asked of the replicated state, version 1. Types only; `command-schema.ts` checks them, `codec.ts` writes them.
  *
- * A node that does not know a command's version or type refuses it with a result and changes nothing: features are
- * switched on only when every member announces their level.
+ * A node that does not know a command's version or type refuses it with a result and changes nothing; so does one that knows
+ * it, until the cluster has the feature level that it needs: see features.ts.
  */
 import type { BackendState } from '@flotilla/shared';
 import type { DrainPhase, FenceRow } from './rows.ts';
@@ -192,6 +192,12 @@ export interface Tick extends Envelope {
   readonly type: 'tick';
 }
 
+/** Proposed by the leader once every member has announced the level; see features.ts. */
+export interface FeaturesRaise extends Envelope {
+  readonly type: 'features.raise';
+  readonly level: number;
+}
+
 export type Command =
   | ConfigReplace
   | ConfigRollback
@@ -213,6 +219,7 @@ export type Command =
   | PinsPut
   | PinsDelete
   | PinsClear
-  | Tick;
+  | Tick
+  | FeaturesRaise;
 
 export type CommandType = Command['type'];

@@ -1,5 +1,6 @@
 /** The fence of a replica whose state differs: a drain that only another disk ends. */
 import { describe, expect, it } from 'vitest';
+import { featureLevel } from '../limits.ts';
 import { readFence } from './fence.ts';
 import { noVoteReason } from './reads.ts';
 import { TestLog } from './testing/log.ts';
@@ -37,7 +38,7 @@ describe('a fence', () => {
   it('stays over a restart, and ends with another disk or with the member', () => {
     const log = cluster('n1', 'n2', 'n3');
     log.run(FENCE);
-    const announce = { type: 'member.announce', id: 'n2', raft: 'r', api: 'a', version: '1', featureLevel: 2 } as const;
+    const announce = { type: 'member.announce', id: 'n2', raft: 'r', api: 'a', version: '1', featureLevel } as const;
     log.run({ ...announce, replica: 'n2#1' });
     expect(readFence(log.state, 'n2')).not.toBeNull();
     log.run({ ...announce, replica: 'n2#2' });

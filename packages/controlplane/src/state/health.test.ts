@@ -1,5 +1,6 @@
 /** Verdicts as the log brings them about: quorum, silence, death, drain, isolation, flapping, ejection. */
 import { describe, expect, it } from 'vitest';
+import { featureLevel } from '../limits.ts';
 import { isIsolated, readHealth } from './index.ts';
 import { sampleDocument, TestLog } from './testing/log.ts';
 
@@ -156,7 +157,7 @@ describe('whose observations count', () => {
     expect(log.run(report)).toMatchObject({ ok: false, code: 'CONFLICT' });
     expect(log.run({ ...report, node: 'n9' })).toMatchObject({ ok: false, code: 'NOT_FOUND' });
     log.observe('n1', false, 'api/b1');
-    const reborn = { replica: 'n1#2', raft: 'a', api: 'b', version: '1', featureLevel: 1 };
+    const reborn = { replica: 'n1#2', raft: 'a', api: 'b', version: '1', featureLevel };
     log.run({ type: 'member.announce', id: 'n1', ...reborn });
     expect(readHealth(log.state)[0]?.observers.map((one) => one.node)).toEqual(['n2', 'n3']);
   });

@@ -5,6 +5,8 @@ export { decodeCommand, encodeCommand } from './codec.ts';
 export type * from './commands.ts';
 export { type ConfigChange, type ConfigDiff, type ConfigImpact, diffConfig } from './diff.ts';
 export { fenceText, readFence } from './fence.ts';
+export { featureLevel } from '../limits.ts';
+export { clusterLevel, commandLevel, raisableLevel } from './features.ts';
 export { readConfigAt } from './history.ts';
 export * from './limits.ts';
 

@@ -1,5 +1,6 @@
 /** Commands about nodes: announcing, readiness, liveness, leaving, drains and what interlocks them. */
 import { describe, expect, it } from 'vitest';
+import { featureLevel } from '../limits.ts';
 import { TestLog } from './testing/log.ts';
 
 function cluster(...ids: string[]): TestLog {
@@ -26,7 +27,7 @@ describe('members', () => {
 
   it('keep their readiness over a restart and lose it with their disk', () => {
     const log = cluster('n1');
-    const again = { type: 'member.announce', id: 'n1', raft: 'a', api: 'b', version: '2', featureLevel: 1 } as const;
+    const again = { type: 'member.announce', id: 'n1', raft: 'a', api: 'b', version: '2', featureLevel } as const;
     log.run({ ...again, replica: 'n1#1' });
     expect(log.state.members.get('n1')).toMatchObject({ ready: true, version: '2' });
     log.run({ ...again, replica: 'n1#2' });

@@ -10,6 +10,7 @@ import type {
 } from './commands.ts';
 import { type Context, ok, refuse } from './context.ts';
 import { fenceText, liftFence } from './fence.ts';
+import { clusterLevel } from './features.ts';
 import { recordAudit } from './journal.ts';
 import { DRAIN_DEADLINE_DEFAULT_MS, MEMBERS_MAX_COUNT } from './limits.ts';
 import { dropObservations, forgetObserver, hear, incarnationOf } from './observing.ts';
@@ -24,6 +25,11 @@ export function applyAnnounce(context: Context, command: MemberAnnounce): Comman
   const { id, replica, raft, api, version, featureLevel } = command;
   if (!replica.startsWith(`${id}#`) || replica.length === id.length + 1) {
     return refuse(context, 'BAD_REQUEST', `replica must be "${id}#" and an incarnation, is "${replica}"`);
+  }
+  const level = clusterLevel(state);
+  if (featureLevel < level) {
+    const message = `${id} speaks feature level ${featureLevel}, the cluster ${level}: install the version that its other members run`;
+    return refuse(context, 'CONFLICT', message);
   }
   const before = state.members.get(id);
   if (before === undefined && state.members.size >= MEMBERS_MAX_COUNT) {

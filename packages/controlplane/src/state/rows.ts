@@ -126,6 +126,13 @@ export interface MemberRow {
   readonly aliveSinceMs: number;
 }
 
+/** Beyond the first feature level; one row. */
+export interface FeatureRow {
+  readonly level: number;
+  /** Of the entry that raised it. */
+  readonly index: number;
+}
+
 export type DrainPhase = 'withdrawing' | 'draining' | 'drained';
 
 export interface DrainRow {

@@ -12,6 +12,7 @@ import type {
   AuditRow,
   BackendRow,
   DrainRow,
+  FeatureRow,
   HistoryRow,
   MemberRow,
   ObservationsRow,
@@ -66,6 +67,8 @@ export interface Tables {
   readonly restingSlots: Table<RestingSlotRow>;
   /** One row while there are pins. */
   readonly pinSweeps: Table<PinSweepRow>;
+  /** Empty at the first feature level. */
+  readonly features: Table<FeatureRow>;
 }
 
 export type TableName = keyof Tables;
@@ -88,6 +91,7 @@ export const TABLE_NAMES = [
   'outcomes',
   'restingSlots',
   'pinSweeps',
+  'features',
 ] as const satisfies readonly TableName[];
 
 export interface State extends Tables {
@@ -125,6 +129,7 @@ export function emptyState(pinsMaxCount?: number): State {
     outcomes: new Table('outcomes'),
     restingSlots: new Table('restingSlots'),
     pinSweeps: new Table('pinSweeps'),
+    features: new Table('features'),
   };
 }
 

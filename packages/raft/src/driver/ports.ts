@@ -94,8 +94,11 @@ export interface InboundSnapshot {
 /** Authenticated message passing between replicas. Sends never block and never queue without bound: what does not fit is dropped. */
 export interface Transport {
   start(handlers: TransportHandlers): Promise<void>;
-  /** Replaces the address book. Connections to replicas that are no longer in it are closed. */
-  setPeers(peers: readonly PeerAddress[]): void;
+  /**
+   * Replaces the address book. Connections to replicas that are no longer in it are closed, those of `confIndex` and before
+   * for good: it is the log index of the membership that the book was made from.
+   */
+  setPeers(peers: readonly PeerAddress[], confIndex?: Index): void;
   /** False where the message was dropped and surely never left. */
   send(to: ReplicaId, message: Message, lane: Lane): boolean;
   sendSnapshot(

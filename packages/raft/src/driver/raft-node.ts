@@ -107,7 +107,8 @@ export class RaftNode {
 
   /** Where to reach the other members. Connections to replicas that are no longer listed are closed. */
   setPeers(peers: readonly PeerAddress[]): void {
-    this.#options.transport.setPeers(peers.filter((peer) => peer.replica !== this.replica));
+    const others = peers.filter((peer) => peer.replica !== this.replica);
+    this.#options.transport.setPeers(others, this.#runtime.confIndex);
   }
 
   /** Takes a snapshot now and compacts the log behind it. */

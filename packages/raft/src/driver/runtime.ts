@@ -10,7 +10,7 @@ import type { Effect } from '../core/effects.ts';
 import type { Event } from '../core/events.ts';
 import type { RaftCore } from '../core/port.ts';
 import type { Message } from '../core/messages.ts';
-import type { ConfState, Entry, ReplicaId, SnapshotMeta } from '../core/types.ts';
+import type { ConfState, Entry, Index, ReplicaId, SnapshotMeta } from '../core/types.ts';
 import { entryBytes } from '../codec/entries.ts';
 import { DEFAULT_CORE_CONFIG } from '../core/config.ts';
 import { Applier } from './applier.ts';
@@ -49,6 +49,8 @@ export class Runtime {
   role: RoleChange = { role: 'follower', term: 0, leader: null };
   /** Newest membership that the core announced. */
   conf: ConfState;
+  /** Log index from which it is in force. */
+  confIndex: Index;
   readonly #options: RaftNodeOptions;
   readonly #logger: RaftLogger;
   readonly #metrics: RaftMetrics;
@@ -73,6 +75,7 @@ export class Runtime {
     const config = { ...DEFAULT_CORE_CONFIG, ...options.core };
     const snapshot = recovered.snapshot;
     this.conf = snapshot?.conf ?? recovered.initialConf;
+    this.confIndex = snapshot?.index ?? 0;
     this.#confs = new Confs(snapshot?.index ?? 0, this.conf);
     this.core = createCore({
       self,
@@ -285,6 +288,7 @@ export class Runtime {
           break;
         case 'conf':
           this.conf = effect.conf;
+          this.confIndex = effect.index;
           this.#confs.set(effect.index, effect.conf);
           this.#emit('conf', { index: effect.index, conf: effect.conf });
           break;

@@ -90,6 +90,26 @@ describe('refusals', () => {
     expect(a.codes).toEqual(['NOT_MEMBER']);
   });
 
+  test('a member of a later membership is taken in and answered, until that membership is known here', async () => {
+    const [a, b] = [await node('n1#a'), await node('n2#b')];
+    a.transport.setPeers([], 5);
+    b.transport.setPeers([a.address], 9);
+    await waitFor('links both ways', () => isUp(a, 'n2#b') && isUp(b, 'n1#a'));
+    a.transport.setPeers([], 8);
+    expect(isUp(a, 'n2#b')).toBe(true);
+    a.transport.setPeers([], 9);
+    await waitFor('the refusal', () => b.codes.includes('NOT_MEMBER'));
+    expect(isUp(a, 'n2#b')).toBe(false);
+  });
+
+  test('a member that was removed knows of no later membership and stays out', async () => {
+    const [a, b] = [await node('n1#a'), await node('n2#b')];
+    a.transport.setPeers([], 9);
+    b.transport.setPeers([a.address], 5);
+    await waitFor('the refusal', () => b.codes.includes('NOT_MEMBER'));
+    expect(b.links).toEqual([]);
+  });
+
   test('another incarnation at an address is WRONG_PEER', async () => {
     const [a, b] = [await node('n1#a'), await node('n2#new')];
     a.transport.setPeers([{ ...b.address, replica: 'n2#old' }]);
@@ -123,6 +143,9 @@ describe('refusals', () => {
         session: 's',
         features: 0,
         nonce: new Uint8Array(NONCE_BYTES),
+        confIndex: 0,
+        host: '',
+        port: 0,
       }),
     );
     const answer = await exchange(a.address.port, hello.done());
@@ -145,6 +168,9 @@ describe('refusals', () => {
         session: 's',
         features: 0,
         nonce: new Uint8Array(NONCE_BYTES),
+        confIndex: 0,
+        host: '',
+        port: 0,
       }),
     );
     writeFrame(hello, FrameType.auth, (writer) => writer.raw(new Uint8Array(32)));

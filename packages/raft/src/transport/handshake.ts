@@ -1,7 +1,7 @@
 /**
  * Who is there: three small frames each way before anything else is believed.
  *
- *   client → hello      versions, channel, cluster, who I am, whom I expect, nonce
+ *   client → hello      versions, channel, cluster, who I am, whom I expect, nonce, which membership I know, where I am
  *   server → challenge  version, cluster, who I am, nonce           | refuse code
  *   client → auth       HMAC(secret, "client" + hello + challenge)
  *   server → ready      HMAC(secret, "server" + hello + challenge)  | refuse code
@@ -37,6 +37,11 @@ export interface Hello {
   readonly session: string;
   readonly features: number;
   readonly nonce: Uint8Array;
+  /** Log index of the newest membership that the sender has in force. */
+  readonly confIndex: number;
+  /** Where the sender can be reached: one that we do not know yet could not be answered otherwise. Port 0: nowhere. */
+  readonly host: string;
+  readonly port: number;
 }
 
 export interface Challenge {
@@ -59,6 +64,9 @@ export function writeHello(writer: ByteWriter, hello: Hello): void {
   writer.text(hello.session);
   writer.u32(hello.features);
   writer.raw(hello.nonce);
+  writer.u53(hello.confIndex);
+  writer.text(hello.host);
+  writer.u32(hello.port);
 }
 
 /** Later versions may append fields; what is here stays in place, so that versions can be compared at all. */
@@ -75,7 +83,8 @@ export function readHello(payload: Buffer): Hello {
   const session = reader.text();
   const features = reader.u32();
   const nonce = reader.raw(NONCE_BYTES);
-  return { versionMin, versionMax, channel, clusterName, clusterId, from, to, session, features, nonce };
+  const hello = { versionMin, versionMax, channel, clusterName, clusterId, from, to, session, features, nonce };
+  return { ...hello, confIndex: reader.u53(), host: reader.text(), port: reader.u32() };
 }
 
 export function writeChallenge(writer: ByteWriter, challenge: Challenge): void {

@@ -1,7 +1,7 @@
 /**
  * Who this process is towards its peers; shared by everything that dials or accepts.
  */
-import type { ReplicaId } from '../core/types.ts';
+import type { Index, ReplicaId } from '../core/types.ts';
 import type { Clock, Random } from '../driver/ports.ts';
 import type { TransportTls } from './options.ts';
 import type { Refusals } from './refusals.ts';
@@ -11,6 +11,10 @@ export interface LocalIdentity {
   /** '' until the cluster is formed. */
   clusterId: string;
   readonly replica: ReplicaId;
+  /** Where peers reach this process; port 0 until it listens. */
+  reach: { readonly host: string; readonly port: number };
+  /** Log index of the newest membership in force here. */
+  confIndex: Index;
   readonly secret: string;
   readonly session: string;
   /** For connections that are made from now on; whether there is any does not change. */

@@ -28,6 +28,8 @@ export const PING_EVERY_MS = 500;
 export const SILENCE_MAX_MS = 2_000;
 /** A receiver that writes a snapshot to a slow disk may be silent for longer. */
 export const SILENCE_SNAPSHOT_MAX_MS = 30_000;
+/** Members of a later membership than ours that are let in before we hear of it. */
+export const GUESTS_MAX_COUNT = 16;
 /** A second process with the same identity is refused while the first was heard within this time. */
 export const IDENTITY_HELD_MS = 1_000;
 

@@ -13,6 +13,8 @@ export interface TransportTls {
 
 export interface TcpTransportOptions {
   readonly listen: { readonly host: string; readonly port: number };
+  /** Where peers reach this node, if that is not where it listens. */
+  readonly advertise?: { readonly host: string; readonly port: number };
   readonly clusterName: string;
   /** This node on this disk. */
   readonly replica: ReplicaId;

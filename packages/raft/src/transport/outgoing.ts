@@ -92,6 +92,8 @@ class Attempt {
       session: local.session,
       features: FEATURES,
       nonce: random.bytes(NONCE_BYTES),
+      confIndex: local.confIndex,
+      ...local.reach,
     });
     this.#hello = writer.done();
     const socket = dial(target, local.tls, () => {

@@ -6,7 +6,7 @@
 import { messageTag, readMessage, writeMessage } from '../codec/messages.ts';
 import type { Lane } from '../core/effects.ts';
 import type { AppendRequest, Message } from '../core/messages.ts';
-import type { ReplicaId, SnapshotMeta, Term } from '../core/types.ts';
+import type { Index, ReplicaId, SnapshotMeta, Term } from '../core/types.ts';
 import { entryBytes } from '../codec/entries.ts';
 import { FormatError } from '../codec/bytes.ts';
 import type { PeerAddress, RaftMetrics, TimerHandle, Transport, TransportHandlers } from '../driver/ports.ts';
@@ -49,6 +49,8 @@ export class TcpTransport implements Transport {
   /** How to end each connection that was dialled for one purpose only. */
   readonly #errands = new Set<() => void>();
   #book: readonly PeerAddress[] = [];
+  /** Members of a later membership than ours, and the index of that: see {@link TcpTransport.setPeers}. */
+  readonly #guests = new Map<ReplicaId, { readonly address: PeerAddress; readonly confIndex: Index }>();
   #handlers: TransportHandlers | null = null;
   #formation: (() => FormationState) | null = null;
   #port = 0;
@@ -65,6 +67,8 @@ export class TcpTransport implements Transport {
       clusterName: options.clusterName,
       clusterId: options.clusterId,
       replica: options.replica,
+      reach: options.advertise ?? options.listen,
+      confIndex: 0,
       secret: options.secret,
       session: Buffer.from(random.bytes(SESSION_BYTES)).toString('hex'),
       tls: options.tls,
@@ -96,6 +100,7 @@ export class TcpTransport implements Transport {
   listen(): Promise<void> {
     this.#listening ??= this.#incoming.listen(this.#options.listen.host, this.#options.listen.port).then((port) => {
       this.#port = port;
+      if (this.#local.reach.port === 0) this.#local.reach = { ...this.#local.reach, port };
       this.#watchLater();
     });
     return this.#listening;
@@ -123,8 +128,14 @@ export class TcpTransport implements Transport {
     this.setPeers(this.#book);
   }
 
-  setPeers(peers: readonly PeerAddress[]): void {
-    this.#book = peers.filter((peer) => peer.replica !== this.#local.replica);
+  setPeers(peers: readonly PeerAddress[], confIndex: Index = this.#local.confIndex): void {
+    this.#local.confIndex = confIndex;
+    for (const [replica, guest] of this.#guests) if (guest.confIndex <= confIndex) this.#guests.delete(replica);
+    const known = new Set(peers.map((peer) => peer.replica));
+    const guests = [...this.#guests.values()]
+      .map(({ address }) => address)
+      .filter(({ replica }) => !known.has(replica));
+    this.#book = [...peers, ...guests].filter((peer) => peer.replica !== this.#local.replica);
     if (this.#handlers === null || this.#closed) return;
     const wanted = new Map(this.#book.map((peer) => [peer.replica, peer]));
     for (const [replica, { address }] of this.#peers) {
@@ -242,8 +253,20 @@ export class TcpTransport implements Transport {
     if (hello.channel === 'formation') return this.#formation === null ? 'BUSY' : null;
     if (this.#handlers === null || this.#local.clusterId === '') return 'BUSY';
     if (hello.clusterId !== this.#local.clusterId) return 'WRONG_CLUSTER';
-    if (!this.#book.some((peer) => peer.replica === hello.from)) return 'NOT_MEMBER';
+    if (!this.#book.some((peer) => peer.replica === hello.from) && !this.#takeIn(hello)) return 'NOT_MEMBER';
     return this.#ownIdentity(hello) ? null : 'IDENTITY_IN_USE';
+  }
+
+  /**
+   * A replica that we do not know, but that has proved to be of this cluster and knows of a later membership than we do: it
+   * may be the leader by that membership, and the only one who can tell us of it. One that was removed knows of no later
+   * one. (Raft's messages may come from anyone: §4.2.2 of the thesis.)
+   */
+  #takeIn({ from, confIndex, host, port }: Hello): boolean {
+    if (confIndex <= this.#local.confIndex || port === 0 || this.#guests.size >= limits.GUESTS_MAX_COUNT) return false;
+    this.#guests.set(from, { address: { replica: from, host, port }, confIndex });
+    this.setPeers(this.#book);
+    return true;
   }
 
   /** False while another process with this identity is surely alive; connections of one that is not are closed. */

@@ -2,6 +2,7 @@
  * The simulated cluster: machines, network, clients and checkers wired together, with the verbs that faults and operators
  * use. Decides nothing by itself.
  */
+import { featureLevel } from '@flotilla/controlplane/state';
 import { EMPTY_CONF } from '@flotilla/raft';
 import type { ConfState, RaftError, RaftNode } from '@flotilla/raft';
 import type { Message } from '@flotilla/raft/internals';
@@ -22,6 +23,8 @@ import type { NodeListener } from './sim-node.ts';
 /** What the product itself promises to hold to. */
 const LIMITS = { maxPendingReads: 10_000, maxPendingProposals: 65_536, maxUncommittedBytes: 33 * 1024 * 1024 };
 const STATUS_EVERY_MS = 50;
+/** What an older release speaks. */
+const OLD_LEVEL = 1;
 
 /** What can be seen from outside, as it happens; a message before it is carried. */
 export type Sighting =
@@ -220,6 +223,7 @@ export class Cluster {
       latencyMs: () => (plan.loopLatencyMs === 0 ? 0 : latency.exponential(plan.loopLatencyMs)),
       raft: { core: plan.core, snapshots: plan.snapshots, digestEvery: plan.digestEvery },
       initialConf,
+      featureLevel: random.chance(plan.oldReleaseRatio) ? OLD_LEVEL : featureLevel,
       listener: (owner) => this.#listener(owner),
     });
     this.nodes.set(replica, node);

@@ -46,6 +46,8 @@ export interface NodeOptions {
   readonly raft: Pick<RaftNodeOptions, 'core' | 'snapshots' | 'digestEvery'>;
   /** Membership with which the cluster began; written when its store is made. */
   readonly initialConf: ConfState;
+  /** What the release on it speaks. */
+  readonly featureLevel: number;
   readonly listener: (node: SimNode) => NodeListener;
 }
 
@@ -68,7 +70,8 @@ export class SimNode {
   process: Process | null = null;
   /** Processes started so far. */
   life = 0;
-  /** Its replica id is given away or its disk was lost for good. */
+  /** What the installed release speaks; a process that runs keeps what it was started with. */
+  featureLevel: number;
   readonly #options: NodeOptions;
   readonly #listener: NodeListener;
   readonly #endListeners = new Set<() => void>();
@@ -77,6 +80,7 @@ export class SimNode {
     this.#options = options;
     this.replica = options.replica;
     this.disk = options.disk;
+    this.featureLevel = options.featureLevel;
     this.#listener = options.listener(this);
   }
 
@@ -104,7 +108,7 @@ export class SimNode {
       onBadFrame: onUncaught,
     });
     const ledger = new Ledger(this.#listener);
-    const machine = new TwinMachine(ledger);
+    const machine = new TwinMachine(ledger, this.featureLevel);
     const storage = new LevelStorage({ directory: this.replica }, simHost({ world, loop, disk: this.disk }));
     const process: Process = { loop, transport, ledger, machine, storage, raft: null };
     this.process = process;

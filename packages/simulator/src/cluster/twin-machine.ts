@@ -4,7 +4,14 @@
  */
 import { EntryKind } from '@flotilla/raft';
 import type { Entry, SnapshotMeta, StateMachine } from '@flotilla/raft';
-import { checkState, ClusterStateMachine } from '@flotilla/controlplane/state';
+import {
+  checkState,
+  ClusterStateMachine,
+  commandLevel,
+  decodeCommand,
+  featureLevel,
+} from '@flotilla/controlplane/state';
+import type { ReadonlyState } from '@flotilla/controlplane/state';
 import { CONTROL_TAG, isControlCommand } from './ledger.ts';
 import type { Ledger } from './ledger.ts';
 
@@ -18,15 +25,24 @@ export function encodeControl(command: Uint8Array): Uint8Array {
 
 export class TwinMachine implements StateMachine {
   readonly ledger: Ledger;
-  readonly #control = new ClusterStateMachine({ pinsMaxCount: PINS_MAX_COUNT });
+  readonly #control: ClusterStateMachine;
+  readonly #level: number;
 
-  constructor(ledger: Ledger) {
+  /** `level`: what the installed release speaks. */
+  constructor(ledger: Ledger, level: number) {
     this.ledger = ledger;
+    this.#level = level;
+    this.#control = new ClusterStateMachine({ pinsMaxCount: PINS_MAX_COUNT, featureLevel: level });
+  }
+
+  /** State of the control plane. */
+  get state(): ReadonlyState {
+    return this.#control.state;
   }
 
   apply(entries: readonly Entry[]): readonly unknown[] {
     const results = this.ledger.apply(entries);
-    const control = this.#control.apply(entries.map(forControl));
+    const control = this.#control.apply(entries.map((entry) => forControl(entry, this.#level)));
     return results.map((result, at) => result ?? control[at]);
   }
 
@@ -59,10 +75,21 @@ export class TwinMachine implements StateMachine {
   }
 }
 
-/** The control plane sees every entry, for index and time, but only its own commands. */
-function forControl(entry: Entry): Entry {
-  if (isControlCommand(entry)) return { ...entry, data: entry.data.subarray(1) };
+/** What a release makes of a command that came after it. */
+const UNKNOWN = Buffer.from('{"v":1,"type":"unknown"}');
+
+/** The control plane sees every entry, for index and time, but only its own commands; an older release, only those that it knows. */
+function forControl(entry: Entry, level: number): Entry {
+  if (isControlCommand(entry)) {
+    const data = entry.data.subarray(1);
+    return { ...entry, data: level < featureLevel && isLater(data, level) ? UNKNOWN : data };
+  }
   return entry.kind === EntryKind.normal ? { ...entry, kind: EntryKind.noop } : entry;
+}
+
+function isLater(data: Uint8Array, level: number): boolean {
+  const decoded = decodeCommand(data);
+  return decoded.ok && commandLevel(decoded.command.type) > level;
 }
 
 const PIECE_BYTES = 10_000;

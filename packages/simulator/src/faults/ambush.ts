@@ -3,8 +3,8 @@
  * would need very many seeds for the few schedules on which some rules of Raft rest.
  */
 import type { Cluster, Sighting } from '../cluster/cluster.ts';
+import { callRaft } from './context.ts';
 import type { Effect, FaultContext } from './context.ts';
-import { callRaft } from './operators.ts';
 
 /** A stage that has not come to its end by then never will. */
 const STAGE_MAX_MS = 3000;

@@ -33,6 +33,7 @@ export const FAULT_KINDS = [
   'replace',
   'change-jointly',
   'take-snapshot',
+  'upgrade',
   // Clients.
   'burst',
   // Those that wait for their moment.

@@ -1,10 +1,10 @@
 /**
  * What operators do: membership changes of every kind, transfers, snapshots, and the replacement of machines that were lost.
  */
-import { RaftError } from '@flotilla/raft';
 import type { ConfStep } from '@flotilla/raft';
 import type { Cluster } from '../cluster/cluster.ts';
-import type { SimNode } from '../cluster/sim-node.ts';
+import { admit } from '../workload/releases.ts';
+import { callRaft } from './context.ts';
 import type { Effect, FaultContext } from './context.ts';
 
 const VOTERS_MAX_COUNT = 5;
@@ -15,22 +15,11 @@ function change({ cluster, dice }: FaultContext, steps: readonly ConfStep[]): bo
   const nodes = cluster.running();
   if (nodes.length === 0 || steps.length === 0) return false;
   const node = dice.pick(nodes);
-  callRaft(cluster, node, (raft) => raft.changeMembership({ steps, context: NO_CONTEXT }, { timeoutMs: 2000 }));
-  return true;
-}
-
-export function callRaft(
-  cluster: Cluster,
-  node: SimNode,
-  run: (raft: NonNullable<SimNode['raft']>) => Promise<unknown>,
-): void {
-  const { process, raft } = node;
-  if (process === null || raft === null) return;
-  process.loop.io(() => {
-    run(raft).catch((error: unknown) => {
-      if (!(error instanceof RaftError)) cluster.bug(node.replica, error);
-    });
+  callRaft(cluster, node, async (raft) => {
+    for (const { op, id } of steps) if (op !== 'remove' && !(await admit(cluster, raft, id))) return;
+    await raft.changeMembership({ steps, context: NO_CONTEXT }, { timeoutMs: 2000 });
   });
+  return true;
 }
 
 /** Members that will never come back: lost disks, machines given up. */

@@ -30,6 +30,8 @@ export interface Plan {
   readonly disk: DiskTiming;
   /** Clocks run at 1 ± this. */
   readonly clockSkewRatio: number;
+  /** So many of the machines come with an older release. */
+  readonly oldReleaseRatio: number;
   readonly loopLatencyMs: number;
   readonly core: Partial<CoreConfig>;
   readonly snapshots: SnapshotPolicy;
@@ -53,6 +55,7 @@ const WEIGHTS: Partial<Record<FaultKind, number>> = {
   'add-learner': 2,
   'figure-8': 3,
   'lost-candidacy': 2,
+  upgrade: 2,
 };
 
 export function planOf(seed: number, timeMs: number = DEFAULT_TIME_MS): Plan {
@@ -67,6 +70,7 @@ export function planOf(seed: number, timeMs: number = DEFAULT_TIME_MS): Plan {
     network: networkOf(random.fork('network')),
     disk: { syncMinMs: 0.05, syncMeanMs: random.pick([0.2, 1, 5, 20]) },
     clockSkewRatio: random.pick([0, 0.001, 0.05]),
+    oldReleaseRatio: random.pick([0, 0, 0.3, 1]),
     loopLatencyMs: random.pick([0, 0.05, 0.05, 2]),
     core: {
       ...(quick ? {} : { heartbeatMs: 50, electionMinMs: 150, electionMaxMs: 300 }),

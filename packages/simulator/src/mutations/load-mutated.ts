@@ -7,14 +7,16 @@ import { fileURLToPath } from 'node:url';
 import { dirname, join } from 'node:path';
 import type { Change, Mutation } from './table.ts';
 
-/** Where the sources of raft are; found without loading them. */
-function raftRoot(): string {
-  return dirname(fileURLToPath(import.meta.resolve('@flotilla/raft')));
+/** Where a file of the product is; found without loading it. */
+export function sourceOf({ file }: Change): string {
+  const entry = file.startsWith('state/') ? '@flotilla/controlplane/state' : '@flotilla/raft';
+  const directory = dirname(fileURLToPath(import.meta.resolve(entry)));
+  return file.startsWith('state/') ? join(directory, '..', file) : join(directory, file);
 }
 
 /** Answers whether the replacement took place, once the file was loaded. Throws while loading where it does not fit exactly once. */
 export function loadMutated(mutation: Mutation): () => boolean {
-  const targets = Map.groupBy(mutation.changes, ({ file }) => join(raftRoot(), file));
+  const targets = Map.groupBy(mutation.changes, sourceOf);
   const applied = new Set<string>();
   registerHooks({
     load(url, context, nextLoad) {

@@ -23,7 +23,7 @@ export function tableOf(rows: readonly MutationRow[]): string {
   });
   return `# Faults that the simulator finds
 
-Each row is one fault put into \`packages/raft/src\` by replacing a piece of source while it is loaded; the product itself is
+Each row is one fault put into \`packages/raft/src\`, or into \`packages/controlplane/src/state\`, by replacing a piece of source while it is loaded; the product itself is
 not touched. Seeds are tried from 1 on until a checker speaks. Written by
 \`node packages/simulator/src/mutations/main.ts\`; ${caught} of ${faults.length} were caught.
 

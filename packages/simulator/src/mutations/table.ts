@@ -13,7 +13,7 @@ export interface Mutation {
 }
 
 export interface Change {
-  /** Below packages/raft/src. */
+  /** Below packages/raft/src, or below the state of the control plane where it begins with `state/`. */
   readonly file: string;
   readonly find: string;
   readonly replace: string;
@@ -246,6 +246,21 @@ export const MUTATIONS: readonly Mutation[] = [
     'vouches for a write that failed',
     'storage/level-storage.ts',
     ['batch: this.#durableBatch });', 'batch: this.#batch });'],
+    MANY_SEEDS,
+  ),
+  // Rolling upgrades.
+  mutation('newer commands are not held back', 'state/apply.ts', [
+    'return heldBack({ state, index }, decoded.command.type) ?? applyCommand(state, decoded.command, changes);',
+    'return applyCommand(state, decoded.command, changes);',
+  ]),
+  mutation('feature level is raised while a member lacks it', 'state/features.ts', [
+    'if (rows.length === 0 || behind.length > 0) {',
+    'if (rows.length === 0) {',
+  ]),
+  mutation(
+    'an older release is taken in after the level was raised',
+    'state/members.ts',
+    ['if (featureLevel < level) {', 'if (featureLevel < 0) {'],
     MANY_SEEDS,
   ),
   // Proposals.

@@ -28,6 +28,11 @@ const EVENT_KINDS = [
   'retry answered from the session',
   'history checked',
   'control plane command',
+  'node upgraded',
+  'feature level raised',
+  'newer command held back',
+  'newer command taken',
+  'older release not taken in',
   'figure 8 played',
   'candidacy lost',
 ] as const;

@@ -21,6 +21,6 @@ export function failureText(failure: NonNullable<RunResult['failure']>): string 
   return [
     `BROKEN: ${violation.checker}, seed ${seed}, at ${violation.atMs.toFixed(3)} ms`,
     `  ${violation.text.slice(0, 4000)}`,
-    `replay: node packages/simulator/src/main.ts --seed ${seed} --seeds 1 --time ${timeMs}ms --trace 200`,
+    `replay: ./flotilla sim --seed ${seed} --seeds 1 --time ${timeMs}ms --trace 200`,
   ].join('\n');
 }

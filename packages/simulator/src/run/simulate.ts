@@ -15,6 +15,7 @@ import type { Violation } from '../checkers/violations.ts';
 import { Cluster } from '../cluster/cluster.ts';
 import { applyFault } from '../faults/apply.ts';
 import type { Plan } from '../faults/plan.ts';
+import { keepAnnouncing } from '../workload/releases.ts';
 import type { Coverage } from './coverage.ts';
 import { HEAL_MAX_MS, healAndConverge } from './heal.ts';
 
@@ -41,6 +42,7 @@ export async function simulate(plan: Plan, options: { readonly keepLines?: numbe
   const cluster = new Cluster(plan, options.keepLines ?? 0);
   const { world, trace } = cluster;
   cluster.start();
+  keepAnnouncing(cluster);
   for (const fault of plan.faults) world.at(fault.atMs, () => applyFault(cluster, fault));
   world.maxSteps = STEPS_PER_MS * (plan.timeMs + HEAL_MAX_MS);
   await world.runUntil(plan.timeMs);

@@ -2,6 +2,8 @@
  * Clients: each does one thing at a time through any node, and writes down what it saw. Those with a session repeat a
  * command under its number until they know its outcome; those without one never repeat what may have been done.
  */
+import { commandLevel, encodeCommand } from '@flotilla/controlplane/state';
+import type { CommandResult } from '@flotilla/controlplane/state';
 import { RaftError } from '@flotilla/raft';
 import type { SimRandom } from '../engine/random.ts';
 import type { Trace } from '../engine/trace.ts';
@@ -88,10 +90,14 @@ export class Clients {
     const { world, random, nodes, count, onBug } = this.#options;
     const { process, raft } = random.pick(nodes());
     if (process !== null && raft !== null) {
-      const command = encodeControl(drawControlCommand(random, world.nowMs));
+      const command = drawControlCommand(random, world.nowMs);
       process.loop.io(() => {
-        raft.propose(command, { timeoutMs: 1000 }).then(
-          () => count('control plane command'),
+        raft.propose(encodeControl(encodeCommand(command)), { timeoutMs: 1000 }).then(
+          ({ result }) => {
+            count('control plane command');
+            if (commandLevel(command.type) === 1) return;
+            count((result as CommandResult).ok ? 'newer command taken' : 'newer command held back');
+          },
           (error: unknown) => {
             if (!(error instanceof RaftError)) onBug(error);
           },

@@ -29,6 +29,7 @@ const JoinBody = closed({
   api: address,
   replica: Type.Optional(Type.String({ pattern: '^[a-z0-9][a-z0-9-]{0,62}#[0-9a-f]{4,64}$' })),
   version: Type.Optional(Type.String({ maxLength: 64 })),
+  featureLevel: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000_000 })),
   clusterName: Type.Optional(idParameter),
 });
 const DrainBody = Type.Union([

@@ -1,6 +1,7 @@
 /** Arbitrary commands for property tests: small worlds, so that commands meet one another; wrong ones among them. */
 import { encodeKey, newPinKey } from '@flotilla/shared';
 import fc from 'fast-check';
+import { featureLevel } from '../../limits.ts';
 import type { TestCommand } from './log.ts';
 
 const node = fc.constantFrom('n1', 'n2', 'n3');
@@ -115,7 +116,7 @@ const arbitraries: readonly fc.Arbitrary<object>[] = [
     raft: fc.constant('r'),
     api: fc.constant('a'),
     version: fc.constant('1'),
-    featureLevel: fc.nat(2),
+    featureLevel: fc.constantFrom(1, featureLevel, featureLevel, featureLevel),
   }),
   fc.record({ type: fc.constant('member.status'), id: node, ready: fc.boolean(), reasons: fc.array(fc.string()) }),
   fc.record({
@@ -150,6 +151,7 @@ const arbitraries: readonly fc.Arbitrary<object>[] = [
     partition: fc.constantFrom(0, 1, 255, 256),
   }),
   fc.record({ type: fc.constant('tick') }),
+  fc.record({ type: fc.constant('features.raise'), level: fc.nat(featureLevel) }),
 ];
 
 /** Pins clients, by number, to the backends that have these slots. */
@@ -185,7 +187,8 @@ export const WORLD: readonly TestCommand[] = [
     },
   },
   ...['n1', 'n2', 'n3'].flatMap((id): TestCommand[] => [
-    { type: 'member.announce', id, replica: `${id}#1`, raft: 'r', api: 'a', version: '1', featureLevel: 1 },
+    { type: 'member.announce', id, replica: `${id}#1`, raft: 'r', api: 'a', version: '1', featureLevel },
     { type: 'member.status', id, ready: true, reasons: [] },
   ]),
+  { type: 'features.raise', level: featureLevel },
 ];

@@ -1,5 +1,6 @@
 /** A log for tests of the state machine: appends commands, moves log time, applies, and keeps the entries for replays. */
 import type { Entry } from '@flotilla/raft';
+import { featureLevel } from '../../limits.ts';
 import { checkState } from '../check-state.ts';
 import { encodeCommand } from '../codec.ts';
 import type { Command } from '../commands.ts';
@@ -71,13 +72,19 @@ export class TestLog {
     return result ?? { ok: true, index, revision: this.state.meta.revision, changed: false };
   }
 
-  /** Announces nodes and marks them ready. */
+  /** Announces nodes of this version and marks them ready; all its features are in force then. */
   join(...ids: string[]): void {
     for (const id of ids) {
-      const addresses = { raft: `${id}:7500`, api: `${id}:7400` };
-      this.run({ type: 'member.announce', id, replica: `${id}#1`, ...addresses, version: '0.1.0', featureLevel: 1 });
+      this.announce(id, featureLevel);
       this.run({ type: 'member.status', id, ready: true, reasons: [] });
     }
+    this.run({ type: 'features.raise', level: featureLevel });
+  }
+
+  announce(id: string, level: number): CommandResult {
+    const replica = `${id}#1`;
+    const addresses = { raft: `${id}:7500`, api: `${id}:7400` };
+    return this.run({ type: 'member.announce', id, replica, ...addresses, version: '0.1.0', featureLevel: level });
   }
 
   /** A node reports on backends, given as `pool/id`. */
