@@ -14,6 +14,8 @@ const SLEW_MAX_RATIO = 0.0005;
 /** An entry of the leader's arrived: log time is at least this far ahead of our monotonic clock. */
 export function noteStamp(s: RaftState, entry: Entry): void {
   s.logLeadMs = Math.max(s.logLeadMs ?? -Infinity, entry.stampMs - s.nowMs);
+  // Whoever led until now did the slewing of this time.
+  s.stampedAtMs = s.nowMs;
 }
 
 /**

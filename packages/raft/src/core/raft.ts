@@ -41,7 +41,7 @@ import { becomeFollower, resetElectionDeadline } from './roles.ts';
 import { handleSnapshotSaved, handleSnapshotSent, installSnapshot } from './snapshotting.ts';
 import { createState, type RaftState } from './state.ts';
 import { describeStatus } from './status.ts';
-import { expireTransfer, finishTransfer, startTransfer } from './transfer.ts';
+import { expireTransfer, finishTransfer, leaveStalledDisk, startTransfer } from './transfer.ts';
 import type { ReplicaId, Role, Term } from './types.ts';
 
 export { decodeConfEntry, type ConfEntry } from './conf-change.ts';
@@ -191,7 +191,7 @@ function handle(s: RaftState, event: Event): void {
     case 'link-up':
       return handleLinkUp(s, event.peer);
     case 'transfer':
-      if (s.leading !== null) startTransfer(s, s.leading, { to: event.to, orStepDown: false });
+      if (s.leading !== null) startTransfer(s, s.leading, event.to);
       return;
     case 'disk':
       return handleDisk(s, event.stalled, event.full);
@@ -206,6 +206,7 @@ function handleTime(s: RaftState): void {
   }
   if (s.nowMs >= s.leading.commitDueMs) broadcastCommit(s, s.leading);
   expireTransfer(s, s.leading);
+  leaveStalledDisk(s, s.leading);
   if (s.leading === null || s.nowMs < s.leading.heartbeatDueMs) return;
   if (checkQuorum(s, s.leading)) broadcastHeartbeat(s, s.leading);
 }
@@ -250,9 +251,9 @@ function handleLinkUp(s: RaftState, peer: ReplicaId): void {
 function handleDisk(s: RaftState, stalled: boolean, full: boolean): void {
   s.diskStalled = stalled;
   s.diskFull = full;
-  if (!stalled || s.leading === null || s.conf.voters.length === 1) return;
-  startTransfer(s, s.leading, { to: null, orStepDown: true });
-  if (s.leading !== null && s.leading.transfer === null) becomeFollower(s, s.term, null);
+  if (!stalled || s.leading === null) return;
+  startTransfer(s, s.leading, null);
+  leaveStalledDisk(s, s.leading);
 }
 
 /** §5.1: a later term is adopted, an earlier one is told. */

@@ -96,7 +96,7 @@ export function becomeLeader(s: RaftState): void {
     quorumGraceMs: s.nowMs + s.config.electionMaxMs,
     confirmSeq: 0,
     reads: [],
-    readSeqSent: s.readSeq,
+    readSeqSent: 0,
     transfer: null,
     reports: new Map(),
     diverged: new Set(),

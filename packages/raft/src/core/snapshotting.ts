@@ -39,8 +39,8 @@ export function handleSnapshotSent(leading: Leadership, to: ReplicaId, index: In
 /** A snapshot from the leader of this term is here, complete and verified. */
 export function installSnapshot(s: RaftState, from: ReplicaId, meta: SnapshotMeta): void {
   const known = meta.index <= s.commit;
-  if (!known && s.log.termAt(meta.index) === meta.term && !s.installing) {
-    // We have that very entry, so all before it too: no need to throw the log away (§7).
+  if (!known && s.log.termAt(meta.index) === meta.term) {
+    // We have that very entry, so all before it too: the log stays (§7). Behind it may be what we have acknowledged already.
     s.commit = meta.index;
     s.matched = Math.max(s.matched, meta.index);
   } else if (!known) {

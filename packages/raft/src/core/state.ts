@@ -31,8 +31,6 @@ export interface Transfer {
   readonly deadlineMs: number;
   /** TimeoutNow was sent: the target has every entry. Written by transfer; never taken back. */
   asked: boolean;
-  /** Leave office at the deadline even if the target did not take it (stalled disk). */
-  readonly orStepDown: boolean;
 }
 
 /** Everything that lives and dies with one leadership; dropped as a whole, so nothing leaks into another term. */
@@ -72,7 +70,7 @@ export interface Leadership {
   confirmSeq: number;
   /** Reads in the order of their `confirmSeq`; at most `maxPendingReads`. Written by reads. */
   reads: PendingRead[];
-  /** Highest read sequence sent in a heartbeat. Written by reads. Invariant: readSeqSent <= readSeq. */
+  /** Highest read sequence sent in a heartbeat of this term. Written by reads. Invariant: readSeqSent <= readSeq. */
   readSeqSent: number;
   /** Written by transfer; membership drops it where its target is no voter any more. */
   transfer: Transfer | null;
@@ -128,7 +126,10 @@ export interface RaftState {
    * Written by log-time.
    */
   logLeadMs: number | null;
-  /** When we last stamped an entry as leader, on the monotonic clock. Written by log-time. */
+  /**
+   * When the newest entry was stamped, by us or, as far as we know, by another leader; on the monotonic clock. Written by
+   * log-time.
+   */
   stampedAtMs: number;
 
   /** Latest term seen. Never falls; on disk before anything that depends on it leaves. Written by roles. */

@@ -21,19 +21,15 @@ export function bestTarget(s: RaftState, leading: Leadership): ReplicaId | null 
   return best;
 }
 
-export function startTransfer(
-  s: RaftState,
-  leading: Leadership,
-  wanted: { readonly to: ReplicaId | null; readonly orStepDown: boolean },
-): void {
-  const to = wanted.to ?? bestTarget(s, leading);
+/** `wanted`: to whom; null: to whoever can take over soonest. */
+export function startTransfer(s: RaftState, leading: Leadership, wanted: ReplicaId | null): void {
+  const to = wanted ?? bestTarget(s, leading);
   if (to === null || to === s.self || !s.conf.voters.includes(to)) return;
   if (leading.transfer?.to === to) return;
   leading.transfer = {
     to,
     deadlineMs: s.nowMs + s.config.electionMinMs,
     asked: false,
-    orStepDown: wanted.orStepDown,
   };
   finishTransfer(s, leading);
   const progress = leading.progress.get(to);
@@ -54,5 +50,9 @@ export function expireTransfer(s: RaftState, leading: Leadership): void {
   const { transfer } = leading;
   if (transfer === null || s.nowMs < transfer.deadlineMs) return;
   leading.transfer = null;
-  if (transfer.orStepDown) becomeFollower(s, s.term, null);
+}
+
+/** On a disk that does not answer a leader stays only while it hands over, and where there is no other voter. */
+export function leaveStalledDisk(s: RaftState, leading: Leadership): void {
+  if (s.diskStalled && leading.transfer === null && s.conf.voters.length > 1) becomeFollower(s, s.term, null);
 }
