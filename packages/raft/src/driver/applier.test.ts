@@ -1,6 +1,7 @@
 /** Where digests are taken: at the same indexes on every replica, however entries arrive and however few there are. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { EMPTY_CONF } from '../core/types.ts';
 import type { Entry } from '../core/types.ts';
 import { RecordingMachine } from '../testing/recording-machine.ts';
 import { Applier } from './applier.ts';
@@ -62,4 +63,31 @@ test('the same digests at the same indexes, in pieces of any size', async () => 
       },
     ),
   );
+});
+
+test('a restore that still waits gives way to a newer one: the store does not hold its snapshot any more', async () => {
+  const restored: number[] = [];
+  const applied: number[] = [];
+  const applier = new Applier({
+    stateMachine: new RecordingMachine(),
+    clock: systemClock,
+    metrics: {},
+    digestEvery: 16,
+    applied: 0,
+    appliedTerm: 0,
+    onEntries: () => undefined,
+    onApplied: (index) => applied.push(index),
+    restore: ({ index }) => Promise.resolve(void restored.push(index)),
+    onRestored: () => undefined,
+    onError: (error) => applied.push(Number(error)),
+  });
+  const snapshot = (index: number) => ({ index, term: 1, conf: EMPTY_CONF, digest: '', sizeBytes: 0 });
+  applier.add([entryAt(1, 0)]);
+  applier.restore(snapshot(10));
+  applier.add([entryAt(11, 0)]);
+  applier.restore(snapshot(20));
+  applier.add([entryAt(21, 0)]);
+  while (applier.index < 21 && !applied.some(Number.isNaN)) await new Promise((resolve) => void setImmediate(resolve));
+  expect(restored).toEqual([20]);
+  expect(applied).toEqual([1, 20, 21]);
 });

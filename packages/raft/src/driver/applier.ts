@@ -56,7 +56,10 @@ export class Applier {
     this.#runSoon();
   }
 
+  /** A restore that waits is overtaken by a newer one, with whatever lies between: the store holds only the newest snapshot. */
   restore(meta: SnapshotMeta): void {
+    const older = this.#queue.findIndex(({ type }) => type === 'restore');
+    if (older >= 0) this.#queue.splice(older);
     this.#queue.push({ type: 'restore', meta });
     this.#runSoon();
   }

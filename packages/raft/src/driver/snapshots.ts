@@ -82,7 +82,9 @@ export class Snapshots {
         const seconds = (clock.nowMs() - startedMs) / 1000;
         metrics.snapshotSaved?.(seconds, saved.sizeBytes);
         logger.info({ index, sizeBytes: saved.sizeBytes, seconds }, 'snapshot saved');
-        if (!this.#stopped) enqueue({ type: 'snapshot-saved', nowMs: clock.nowMs(), meta: saved, compactTo });
+        // One that was installed meanwhile stays the current one; the core knows it, and may not have applied it yet.
+        if (this.#stopped || saved.index !== index) return;
+        enqueue({ type: 'snapshot-saved', nowMs: clock.nowMs(), meta: saved, compactTo });
       },
       (error: unknown) => {
         this.#saving = null;
