@@ -4,8 +4,9 @@
  */
 import type { Socket } from 'node:net';
 import { ByteWriter } from '../codec/bytes.ts';
+import type { Clock } from '../driver/ports.ts';
 import { FrameReader, writeFrame } from './framing.ts';
-import { FRAME_HANDSHAKE_MAX_BYTES, WRITE_SLAB_BYTES } from './limits.ts';
+import { FRAME_HANDSHAKE_MAX_BYTES, LINGER_MS, WRITE_SLAB_BYTES } from './limits.ts';
 
 /**
  * Why a connection is over. `peer-closed` and `reset`: the other kernel said so; `refused`: nobody listens there;
@@ -26,18 +27,18 @@ export class Connection {
   heardMs: number;
   maxQueueBytes: number = FRAME_HANDSHAKE_MAX_BYTES;
   readonly #reader = new FrameReader(FRAME_HANDSHAKE_MAX_BYTES);
-  readonly #nowMs: () => number;
+  readonly #clock: Clock;
   #writer = new ByteWriter(512);
   #flushed = 0;
   #scheduled = false;
   #closed = false;
   #ended = false;
 
-  constructor(socket: Socket, nowMs: () => number, handlers: ConnectionHandlers) {
+  constructor(socket: Socket, clock: Clock, handlers: ConnectionHandlers) {
     this.socket = socket;
     this.handlers = handlers;
-    this.#nowMs = nowMs;
-    this.heardMs = nowMs();
+    this.#clock = clock;
+    this.heardMs = clock.nowMs();
     socket.setNoDelay(true);
     socket.on('data', (chunk: Buffer) => this.#received(chunk));
     socket.on('end', () => this.close('peer-closed'));
@@ -96,7 +97,7 @@ export class Connection {
     });
   }
 
-  /** Writes what waits, then closes. */
+  /** Writes what waits, then closes; for a peer that does not close its side too, not for ever. */
   end(): void {
     if (this.#closed) return;
     this.flush();
@@ -104,6 +105,8 @@ export class Connection {
     this.#closed = true;
     this.socket.end();
     this.socket.resume();
+    const linger = this.#clock.setTimer(this.#clock.nowMs() + LINGER_MS, () => this.socket.destroy());
+    this.socket.once('close', () => linger.cancel());
     this.handlers.onClosed('local');
   }
 
@@ -119,7 +122,7 @@ export class Connection {
 
   #received(chunk: Buffer): void {
     if (this.#closed) return;
-    this.heardMs = this.#nowMs();
+    this.heardMs = this.#clock.nowMs();
     try {
       this.#reader.push(chunk, (type, payload) => {
         this.handlers.onFrame(type, payload);

@@ -1,4 +1,5 @@
 /** Who is let in: wrong secrets, clusters, versions and identities are refused by name; strangers cost little. */
+import { once } from 'node:events';
 import { connect } from 'node:net';
 import { setImmediate as turn } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from 'vitest';
@@ -10,6 +11,7 @@ import { introduce, isUp, station } from '../testing/transport-suite.ts';
 import type { Station } from '../testing/transport-suite.ts';
 import { FrameType, writeFrame } from './framing.ts';
 import { NONCE_BYTES, writeHello } from './handshake.ts';
+import type { Hello } from './handshake.ts';
 import type { TcpTransportOptions } from './options.ts';
 import { TcpTransport } from './tcp-transport.ts';
 
@@ -52,6 +54,16 @@ async function node(
 function meet(a: Station, b: Station): void {
   a.transport.setPeers([b.address]);
   b.transport.setPeers([a.address]);
+}
+
+/** The first frame of a peer, written by hand. */
+function helloOf(given: Partial<Hello>): Buffer {
+  const writer = new ByteWriter();
+  const plain = { versionMin: 1, versionMax: 1, channel: 'control', clusterName: 'test', clusterId: 'c1' } as const;
+  const own = { from: 'n2#b', to: '', session: 's', features: 0, confIndex: 0, host: '', port: 0 };
+  const hello = { ...plain, ...own, nonce: new Uint8Array(NONCE_BYTES) };
+  writeFrame(writer, FrameType.hello, (frame) => writeHello(frame, { ...hello, ...given }));
+  return writer.done();
 }
 
 describe('refusals', () => {
@@ -130,25 +142,7 @@ describe('refusals', () => {
 
   test('no common version is VERSION', async () => {
     const a = await node('n1#a');
-    const hello = new ByteWriter();
-    writeFrame(hello, FrameType.hello, (writer) =>
-      writeHello(writer, {
-        versionMin: 98,
-        versionMax: 99,
-        channel: 'control',
-        clusterName: 'test',
-        clusterId: 'c1',
-        from: 'n2#b',
-        to: '',
-        session: 's',
-        features: 0,
-        nonce: new Uint8Array(NONCE_BYTES),
-        confIndex: 0,
-        host: '',
-        port: 0,
-      }),
-    );
-    const answer = await exchange(a.address.port, hello.done());
+    const answer = await exchange(a.address.port, helloOf({ versionMin: 98, versionMax: 99 }));
     expect(answer.toString('latin1')).toContain('VERSION');
     expect(a.codes).toEqual(['VERSION']);
   });
@@ -156,23 +150,7 @@ describe('refusals', () => {
   test('who cannot prove the secret learns nothing, not even with a replayed proof', async () => {
     const a = await node('n1#a');
     const hello = new ByteWriter();
-    writeFrame(hello, FrameType.hello, (writer) =>
-      writeHello(writer, {
-        versionMin: 1,
-        versionMax: 1,
-        channel: 'formation',
-        clusterName: 'test',
-        clusterId: '',
-        from: 'n2#b',
-        to: '',
-        session: 's',
-        features: 0,
-        nonce: new Uint8Array(NONCE_BYTES),
-        confIndex: 0,
-        host: '',
-        port: 0,
-      }),
-    );
+    hello.raw(helloOf({ channel: 'formation', clusterId: '' }));
     writeFrame(hello, FrameType.auth, (writer) => writer.raw(new Uint8Array(32)));
     const answer = await exchange(a.address.port, hello.done());
     expect(answer.toString('latin1')).toContain('BAD_SECRET');
@@ -224,6 +202,19 @@ describe('strangers', () => {
     expect(closed).toBeLessThan(200);
     for (const socket of idle) socket.destroy();
     await introduce(a, b);
+  });
+
+  test('who is refused and does not hang up is hung up on: its socket is not kept open for ever', async () => {
+    const a = await node('n1#a');
+    const socket = connect({ host: '127.0.0.1', port: a.address.port, allowHalfOpen: true });
+    let reset = false;
+    socket.on('error', () => (reset = true)).resume();
+    socket.write(helloOf({ clusterName: 'other' }));
+    await once(socket, 'end');
+    await waitFor('the reset', () => {
+      if (!reset) socket.write('still here');
+      return reset;
+    });
   });
 });
 

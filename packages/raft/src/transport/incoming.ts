@@ -101,7 +101,7 @@ class Stranger {
     this.#timer = local.clock.setTimer(local.clock.nowMs() + HANDSHAKE_TIMEOUT_MS, () =>
       this.#connection.close('silent'),
     );
-    this.#connection = new Connection(socket, local.clock.nowMs, {
+    this.#connection = new Connection(socket, local.clock, {
       onFrame: (type, payload) => this.#onFrame(type, payload),
       onClosed: (cause) => {
         this.#finish();

@@ -10,6 +10,8 @@ export const QUEUE_CONTROL_MAX_BYTES = 1024 * 1024;
 export const QUEUE_BULK_MAX_BYTES = 16 * 1024 * 1024;
 
 export const HANDSHAKE_TIMEOUT_MS = 3_000;
+/** How long a connection that we ended waits for the other side to end it too. */
+export const LINGER_MS = 1_000;
 /** Connections that have not proved who they are yet. Beyond, the oldest is closed. */
 export const HANDSHAKES_MAX_COUNT = 128;
 
@@ -36,7 +38,8 @@ export const IDENTITY_HELD_MS = 1_000;
 export const SNAPSHOT_FRAME_BYTES = 256 * 1024;
 /** Received chunks that wait for the disk before the stream is paused. */
 export const SNAPSHOT_WAITING_MAX_COUNT = 8;
-export const SNAPSHOT_DONE_TIMEOUT_MS = 60_000;
+/** A receiver that takes nothing, or owes an answer, for so long is given up. Its disk may be slow. */
+export const SNAPSHOT_ANSWER_TIMEOUT_MS = 60_000;
 
 export const FORMATION_POLL_EVERY_MS = 100;
 export const FORMATION_LOG_EVERY_MS = 5_000;

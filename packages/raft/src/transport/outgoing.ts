@@ -104,7 +104,7 @@ class Attempt {
       const code = error.code ?? '';
       if (local.tls && isCertificateFault(code)) this.fail('BAD_CERTIFICATE', 'local', code);
     });
-    this.#connection = new Connection(socket, clock.nowMs, {
+    this.#connection = new Connection(socket, clock, {
       onFrame: (type, payload) => this.#onFrame(type, payload),
       onClosed: (cause) => this.#settleClosed(cause),
     });

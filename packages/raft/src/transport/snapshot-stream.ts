@@ -11,7 +11,7 @@ import type { ReplicaId, SnapshotMeta, Term } from '../core/types.ts';
 import type { Clock, TransportHandlers } from '../driver/ports.ts';
 import type { Connection } from './connection.ts';
 import { FrameType } from './framing.ts';
-import { SNAPSHOT_DONE_TIMEOUT_MS, SNAPSHOT_FRAME_BYTES, SNAPSHOT_WAITING_MAX_COUNT } from './limits.ts';
+import { SNAPSHOT_ANSWER_TIMEOUT_MS, SNAPSHOT_FRAME_BYTES, SNAPSHOT_WAITING_MAX_COUNT } from './limits.ts';
 
 export interface OutboundSnapshot {
   readonly term: Term;
@@ -26,23 +26,24 @@ export async function streamSnapshot(connection: Connection, snapshot: OutboundS
     writer.u53(snapshot.term);
     writeSnapshotMeta(writer, snapshot.meta);
   });
-  const timer = clock.setTimer(clock.nowMs() + SNAPSHOT_DONE_TIMEOUT_MS, () => connection.close('silent'));
+  const inTime = <T>(wait: Promise<T>): Promise<T> => {
+    const timer = clock.setTimer(clock.nowMs() + SNAPSHOT_ANSWER_TIMEOUT_MS, () => connection.close('silent'));
+    return wait.finally(() => timer.cancel());
+  };
   try {
-    const resumeAt = new ByteReader(await answers.next(FrameType.snapshotResume)).u53();
-    timer.cancel();
+    const resumeAt = new ByteReader(await inTime(answers.next(FrameType.snapshotResume))).u53();
     for await (const chunk of snapshot.read(resumeAt)) {
       for (let at = 0; at < chunk.length; at += SNAPSHOT_FRAME_BYTES) {
         const part = chunk.subarray(at, at + SNAPSHOT_FRAME_BYTES);
         connection.send(FrameType.snapshotChunk, (writer) => writer.raw(part));
-        await connection.drained();
+        await inTime(connection.drained());
         if (connection.closed) throw await answers.failure();
       }
     }
     connection.send(FrameType.snapshotEnd, () => undefined);
-    const done = new ByteReader(await answers.next(FrameType.snapshotDone));
+    const done = new ByteReader(await inTime(answers.next(FrameType.snapshotDone)));
     if (!done.bool()) throw new Error(`the receiver refused it: ${done.text()}`);
   } finally {
-    timer.cancel();
     connection.end();
   }
 }

@@ -1,4 +1,6 @@
 /** Mutual TLS between nodes: the acceptance suite over it, and who is not let in. */
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { waitFor } from '@flotilla/shared/testing';
 import { silentLogger } from '../driver/system.ts';
@@ -105,5 +107,13 @@ describe('TLS', () => {
     expect([a.links, b.links, c.links]).toEqual([['up n2#b', 'up n3#c'], ['up n1#a'], ['up n1#a']]);
     expect(() => (a.transport as TcpTransport).renewTls({ ca: both, cert: 'junk', key: 'junk' })).toThrow();
     expect(codes).toEqual([]);
+  });
+
+  test('a stranger that connects and never begins TLS is hung up on', async () => {
+    const a = await node('n1#a');
+    const socket = connect({ host: '127.0.0.1', port: a.address.port });
+    const closed = once(socket, 'close');
+    socket.on('error', () => undefined).resume();
+    await expect(closed).resolves.toBeDefined();
   });
 });

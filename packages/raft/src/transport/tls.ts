@@ -5,6 +5,7 @@
 import { connect as connectPlain, createServer as createPlainServer } from 'node:net';
 import type { Server, Socket } from 'node:net';
 import { connect as connectTls, createServer as createTlsServer, Server as TlsServer, TLSSocket } from 'node:tls';
+import { HANDSHAKE_TIMEOUT_MS } from './limits.ts';
 import type { TransportTls } from './options.ts';
 
 export interface ListenerEvents {
@@ -17,14 +18,21 @@ const MIN_VERSION = 'TLSv1.3';
 
 export function listener(tls: TransportTls | undefined, { onSocket, onRefused }: ListenerEvents): Server {
   if (!tls) return createPlainServer({ noDelay: true }, onSocket);
-  const server = createTlsServer({ ...tls, requestCert: true, rejectUnauthorized: true, minVersion: MIN_VERSION });
+  const server = createTlsServer({
+    ...tls,
+    requestCert: true,
+    rejectUnauthorized: true,
+    minVersion: MIN_VERSION,
+    handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
+  });
   server.on('secureConnection', onSocket);
-  // A failed TLS handshake concerns one stranger; its socket is closed by node.
+  // A failed TLS handshake concerns one stranger. Node closes its socket, but not where the handshake took too long.
   server.on('tlsClientError', (error: NodeJS.ErrnoException, socket) => {
     // Where the certificate did not pass, node just closes the socket: the error tells of that, the socket of the reason.
     const { authorizationError } = socket as { readonly authorizationError?: string | Error | null };
     const reason = String(authorizationError ?? error.code ?? error.message);
     if (isCertificateFault(reason)) onRefused(socket.remoteAddress ?? 'a stranger', reason);
+    socket.destroy();
   });
   return server;
 }
