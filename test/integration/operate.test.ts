@@ -63,6 +63,23 @@ it('undoes a drain in its first phase, and one that a leader did not live to fin
   await Promise.all(cluster.nodes.map((node) => node.waitReady()));
 });
 
+it('undoes a drain while connections are being drained, tells how many are left, and breaks none of them', async () => {
+  const leader = await cluster.leader();
+  const other = cluster.nodes.find((node) => node !== leader)!;
+  const slow = fetch(`http://127.0.0.1:${other.webPort}/slow?ms=4000`);
+  const path = `/v1/members/${other.id}/drain`;
+  const began = await leader.call('PUT', path, { body: { propagationMs: 0, deadlineMs: 60_000 } });
+  expect(began.status, JSON.stringify(began.body)).toBe(200);
+  await waitFor('what is left', async () => {
+    const { body } = await leader.call('GET', path);
+    return body.phase === 'draining' && body.connections >= 1;
+  });
+  expect((await run('undrain', other.id)).code).toBe(0);
+  await other.waitReady();
+  expect((await slow).status).toBe(200);
+  expect((await fetch(`http://127.0.0.1:${other.webPort}/`)).status).toBe(200);
+});
+
 it('runs the simulator and lists the benchmarks', async () => {
   const plan = await flotilla(['sim', '--seed', '3', '--plan']);
   expect(plan.code, plan.stderr).toBe(0);

@@ -59,15 +59,13 @@ function settleServing(frame: Buffer, attempt: Attempt): void {
 /** HealthCheckRequest in its gRPC frame. The default HTTP path stands for "the server as a whole". */
 function checkRequest(path: string): Buffer {
   const service = Buffer.from(path === '/ready' || path === '/' ? '' : path.replace(/^\//, ''));
-  const length = service.length === 0 ? 0 : service.length + 2;
-  const frame = Buffer.alloc(5 + length);
-  frame.writeUInt32BE(length, 1);
-  if (length > 0) {
-    frame[5] = 0x0a;
-    frame[6] = service.length;
-    service.copy(frame, 7);
-  }
-  return frame;
+  // Field 1, a text: its length is a varint, of two bytes from 128 on.
+  const { length } = service;
+  const field = length < 0x80 ? [0x0a, length] : [0x0a, (length & 0x7f) | 0x80, length >> 7];
+  const message = length === 0 ? service : Buffer.concat([Buffer.from(field), service]);
+  const head = Buffer.alloc(5);
+  head.writeUInt32BE(message.length, 1);
+  return Buffer.concat([head, message]);
 }
 
 function open(target: ProbeTarget, socket: Socket, attempt: Attempt): ClientHttp2Session {

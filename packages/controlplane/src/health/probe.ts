@@ -54,7 +54,7 @@ function dial(target: ProbeTarget, onReady: () => void): Socket {
     socket: tcp,
     servername,
     rejectUnauthorized: tls.verify,
-    ALPNProtocols: target.http2 ? ['h2'] : ['http/1.1'],
+    ALPNProtocols: target.http2 || target.health.protocol === 'grpc' ? ['h2'] : ['http/1.1'],
     ...(tls.caPem === null ? {} : { ca: tls.caPem }),
     ...(tls.certPem === null ? {} : { cert: tls.certPem }),
     ...(tls.keyPem === null ? {} : { key: tls.keyPem }),

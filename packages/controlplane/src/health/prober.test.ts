@@ -86,6 +86,25 @@ describe('one probe', () => {
     expect((await once(target(port, {}, { host: 'nobody.invalid' }))).ok).toBe(false);
   });
 
+  it('asks as the pool says: port, method, path, host, expected status, PROXY header first', async () => {
+    let asked = '';
+    const server = createServer((socket) => {
+      socket.on('error', () => undefined);
+      socket.on('data', (chunk) => {
+        asked += chunk.toString('latin1');
+        if (asked.endsWith('\r\n\r\n')) socket.write('HTTP/1.1 204 No Content\r\n\r\n');
+      });
+    });
+    const port = await listen(server);
+    const health = { method: 'HEAD', path: '/healthz?deep=1', host: 'app.internal', expectStatus: [200, 204] };
+    expect(await once(target(port, health, { proxyProtocol: 'v1' }))).toMatchObject({ ok: true, detail: 'status 204' });
+    const [proxy, line, ...fields] = asked.split('\r\n');
+    expect(proxy).toBe('PROXY UNKNOWN');
+    expect(line).toBe('HEAD /healthz?deep=1 HTTP/1.1');
+    expect(fields).toContain('Host: app.internal');
+    expect(await once(target(port, { ...health, expectStatus: [200] }))).toMatchObject({ ok: false });
+  });
+
   it('connects only, where tcp is asked for', async () => {
     expect(await once(target(await raw(''), { protocol: 'tcp' }))).toMatchObject({ ok: true, detail: 'connected' });
   });
@@ -94,6 +113,29 @@ describe('one probe', () => {
     const port = await listen(createHttp2((_request, response) => void response.writeHead(204).end()));
     expect(await once(target(port, { expectStatus: [204] }, { http2: true }))).toMatchObject({ ok: true });
   });
+
+  it.each(['shop.Cart', 'a'.repeat(127), 'b'.repeat(128), 'c'.repeat(1_000)])(
+    'names the gRPC service that the path is, however long: %#',
+    async (service) => {
+      let message = Buffer.alloc(0);
+      const server = createHttp2();
+      server.on('stream', (stream: ServerHttp2Stream) => {
+        stream.on('data', (chunk: Buffer) => (message = Buffer.concat([message, chunk])));
+        stream.on('end', () => {
+          stream.respond({ ':status': 200 }, { waitForTrailers: true });
+          stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }));
+          stream.end(Buffer.from([0, 0, 0, 0, 2, 8, 1]));
+        });
+      });
+      const asked = target(await listen(server), { protocol: 'grpc', path: `/${service}` });
+      expect(await once(asked)).toMatchObject({ ok: true });
+      expect(message.readUInt32BE(1)).toBe(message.length - 5);
+      // Field 1, then its length as a varint, then the name.
+      const [tag, low = 0, high = 0] = message.subarray(5);
+      const [length, at] = low < 0x80 ? [low, 7] : [(low & 0x7f) | (high << 7), 8];
+      expect([tag, length, message.subarray(at).toString()]).toEqual([0x0a, service.length, service]);
+    },
+  );
 
   it.each([
     [1, true, 'SERVING'],
