@@ -9,67 +9,19 @@
  * again every 5 ms at most. The killed node is started again and ready before the next round.
  */
 import { spawn } from 'node:child_process';
-import type { ChildProcess } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { waitFor } from '@flotilla/shared/testing';
+import { allReady, api, LAUNCHER, leaderNumber, NUMBERS, pidOf, REPOSITORY, startDemo, stopDemo } from './demo-run.ts';
 
 const { values } = parseArgs({
   options: { kills: { type: 'string', default: '20' }, starts: { type: 'string', default: '5' } },
 });
 
-const REPOSITORY = fileURLToPath(new URL('../', import.meta.url));
-const LAUNCHER = fileURLToPath(new URL('../flotilla', import.meta.url));
-const SHIFT = 4_000;
-const NUMBERS = [1, 2, 3];
-const api = (number: number): string => `http://127.0.0.1:${7400 + SHIFT + number}`;
 const PATCH = '/v1/pools/api/backends/b1?wait=commit';
-
-interface Run {
-  readonly child: ChildProcess;
-  readonly data: string;
-  readonly readyMs: number;
-}
-
-async function startDemo(data: string): Promise<Run> {
-  const startedMs = performance.now();
-  const child = spawn(LAUNCHER, ['demo', '--data', data, '--port-shift', String(SHIFT)], {
-    cwd: REPOSITORY,
-    stdio: ['ignore', 'ignore', 'inherit'],
-  });
-  child.once('exit', (code) => {
-    if (code !== 0) throw new Error(`the demo ended with exit code ${code}`);
-  });
-  await waitFor('three ready nodes', () => allReady(), { timeoutMs: 60_000 });
-  return { child, data, readyMs: performance.now() - startedMs };
-}
-
-async function allReady(): Promise<boolean> {
-  const answers = await Promise.all(NUMBERS.map((number) => fetch(`${api(number)}/ready`)));
-  return answers.every((answer) => answer.status === 200);
-}
-
-async function stopDemo({ child }: Run): Promise<void> {
-  const ended = new Promise((settle) => child.once('exit', settle));
-  child.kill('SIGINT');
-  await ended;
-}
-
-async function leaderNumber(): Promise<number> {
-  return waitFor('a leader', async () => {
-    const ids = await Promise.all(
-      NUMBERS.map(async (number) => {
-        const status = (await (await fetch(`${api(number)}/v1/status`)).json()) as { leader: { id: string } | null };
-        return status.leader?.id ?? '';
-      }),
-    );
-    return new Set(ids).size === 1 && ids[0] !== '' ? Number(ids[0]?.slice(1)) : null;
-  });
-}
 
 async function write(number: number, weight: number): Promise<boolean> {
   const headers = { 'content-type': 'application/json', connection: 'close' };
@@ -82,7 +34,7 @@ async function write(number: number, weight: number): Promise<boolean> {
 async function failover(data: string, round: number): Promise<number> {
   const leader = await leaderNumber();
   const others = NUMBERS.filter((number) => number !== leader);
-  const pid = Number(readFileSync(join(data, `n${leader}.pid`), 'utf8'));
+  const pid = pidOf({ data }, leader);
   const startedMs = performance.now();
   process.kill(pid, 'SIGKILL');
   const through = others[round % others.length] ?? 1;

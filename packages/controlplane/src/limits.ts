@@ -43,7 +43,9 @@ export const probesConcurrentMax = 256;
 export const probeJitterRatio = 0.1;
 export const probeBodyMaxBytes = 65_536;
 export const probeDetailMaxBytes = 120;
-/** Opinions that change are proposed together after this long. */
+/** An opinion that changes after a quiet while is proposed after this long: others of the same moment go with it. */
+export const observeSoonMs = 2;
+/** Further ones are proposed together after this long. */
 export const observeBatchMs = 25;
 export const observeBatchMax = 500;
 export const observeRetryMs = 1_000;
@@ -99,6 +101,8 @@ export const reasonsMaxCount = 10;
 export const outlierRepeatMs = 1_000;
 export const shareWindowMs = 60_000;
 export const shareSampleMs = 10_000;
+/** Proxy threads are there by then, and have hardly any traffic yet. */
+export const shareFirstSampleMs = 250;
 /** For requests under way when the node stops. */
 export const apiCloseMs = 1_000;
 export const joinRetryMs = 1_000;

@@ -16,7 +16,7 @@ import { refuseUnserved, type ServedAnswer, servedHere, type ServedQuestion } fr
 import { callRoll, refuseUnsafeDrain, type RollCall } from './cluster/roll-call.ts';
 import type { Session } from './cluster/session.ts';
 import { leaderView, memberViews, type MemberView, ownRole, type StatusView } from './cluster/views.ts';
-import { collectTimeoutMs, shareSampleMs, transferTimeoutMs } from './limits.ts';
+import { collectTimeoutMs, shareFirstSampleMs, shareSampleMs, transferTimeoutMs } from './limits.ts';
 import type { ControlMetrics, RaftFigures } from './metrics.ts';
 import type { ControlLinks, ControlSettings, ExplainRequest, StaticPage } from './ports.ts';
 import { backendFamilies, pinFamily } from './publish/backend-families.ts';
@@ -69,6 +69,8 @@ export class NodeContext implements ApiContext {
     this.#open = new Int32Array(options.links.memory.connections);
     this.#timer = setInterval(() => void this.#sampleShares(), shareSampleMs);
     this.#timer.unref();
+    // What the first share is measured from.
+    setTimeout(() => void this.#sampleShares(), shareFirstSampleMs).unref();
   }
 
   close(): void {

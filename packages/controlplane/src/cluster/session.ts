@@ -187,7 +187,11 @@ export class Session {
     this.feed.changed(changes);
     this.#followPins();
     announceChanges(watch, this.host.state, index, changes);
-    if (changes.members.length > 0) this.#connect();
+    if (changes.members.length > 0) {
+      this.#connect();
+      // Whoever is new, or another one than before, is asked at once what it says of itself.
+      void this.peers.refresh();
+    }
     if (changes.drains.includes(this.host.nodeId)) this.#followOwnDrain();
     if (changes.drains.length + changes.members.length + changes.isolated.length + changes.verdicts.length > 0)
       this.duties.run();

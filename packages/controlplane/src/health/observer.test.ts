@@ -86,6 +86,24 @@ describe('observer', () => {
     expect(batches.flat().filter((fact) => fact === 'b1:true')).toHaveLength(1);
   });
 
+  it('proposes while news goes on coming, instead of waiting for a pause', async () => {
+    const { observer, prober } = await probed();
+    let proposed = 0;
+    const own = observer((batch) => {
+      proposed += batch.length;
+      return Promise.resolve();
+    });
+    await waitFor('first opinions', () => proposed >= 2);
+    const before = proposed;
+    const opinion = prober.opinion('api', 'b1')!;
+    const news = setInterval(() => own.note(opinion), 1);
+    try {
+      await waitFor('proposals meanwhile', () => proposed > before + 3);
+    } finally {
+      clearInterval(news);
+    }
+  });
+
   it('repeats what could not be committed, with the newest opinion', async () => {
     const { observer, backend } = await probed();
     const attempts: string[][] = [];

@@ -2,7 +2,7 @@
  * Turns this node's opinions into observations that the cluster decides on: edges only, batched, repeated until they are
  * committed, with a heartbeat in between that says "all I said still holds". Local suspicion from traffic never gets here.
  */
-import { observeBatchMax, observeBatchMs, observeHeartbeatMs, observeRetryMs } from '../limits.ts';
+import { observeBatchMax, observeBatchMs, observeHeartbeatMs, observeRetryMs, observeSoonMs } from '../limits.ts';
 import type { ObservationInput } from '../state/index.ts';
 import type { Opinion, Prober } from './prober.ts';
 import { targetKey } from './target.ts';
@@ -21,6 +21,8 @@ export class Observer {
   readonly #dirty = new Set<string>();
   readonly #opinions = new Map<string, Opinion>();
   #timer: NodeJS.Timeout | null = null;
+  /** When it is due. */
+  #dueMs = 0;
   #flushing = false;
   #closed = false;
   #lastSentMs = -Infinity;
@@ -34,7 +36,8 @@ export class Observer {
     const key = targetKey(opinion.pool, opinion.backend);
     this.#opinions.set(key, opinion);
     this.#dirty.add(key);
-    this.#schedule(observeBatchMs);
+    const isQuiet = performance.now() - this.#lastSentMs > observeBatchMs;
+    this.#schedule(isQuiet ? observeSoonMs : observeBatchMs);
   }
 
   /** Everything is to be said again: the cluster forgot it, or this node is new to it. */
@@ -54,11 +57,13 @@ export class Observer {
 
   #schedule(delayMs: number): void {
     if (this.#closed || this.#flushing) return;
+    const dueMs = performance.now() + delayMs;
     if (this.#timer !== null) {
-      // A heartbeat that is due later must not hold back news.
-      if (this.#dirty.size === 0) return;
+      // A heartbeat that is due later must not hold back news, nor news the news before it.
+      if (dueMs >= this.#dueMs) return;
       clearTimeout(this.#timer);
     }
+    this.#dueMs = dueMs;
     this.#timer = setTimeout(() => {
       this.#timer = null;
       void this.#flush();

@@ -1,0 +1,178 @@
+/**
+ * How soon what the cluster agrees on is live everywhere, on three real nodes: a weight, a verdict on health, the fence of a node
+ * that diverged. Prints one table.
+ *
+ *   node bench/live.ts [--weights 300] [--verdicts 20] [--fences 2]
+ *
+ * A weight: from sending the PATCH, with `wait=all`, to its answer, which comes when the proxy threads of all three nodes follow;
+ * through each node in turn. Beside it the same with `wait=commit`: the difference is what being live everywhere costs.
+ * A verdict: a backend begins to fail its probes and goes on serving. From the observation of the second node of three (the one
+ * that decides, by the time that it gave itself) to the first request that goes elsewhere, at the last of the three nodes; each is
+ * asked every 2 ms at most.
+ * A fence: one number of a node's state is changed behind the others' back; until the node says that it is fenced.
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { Agent, createServer, get, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import { waitFor } from '@flotilla/shared/testing';
+import { api, leaderNumber, NUMBERS, pidOf, startDemo, stopDemo, webPort } from './demo-run.ts';
+
+const { values } = parseArgs({
+  options: {
+    weights: { type: 'string', default: '300' },
+    verdicts: { type: 'string', default: '20' },
+    fences: { type: 'string', default: '2' },
+  },
+});
+const ASK_EVERY_MS = 2;
+
+/** Answers its name; its probes with 200 until it is told to fail them. */
+class Backend {
+  failing = false;
+  readonly #server: Server;
+
+  constructor(name: string) {
+    this.#server = createServer({ keepAliveTimeout: 60_000 }, (request, response) => {
+      const status = request.url === '/ready' && this.failing ? 503 : 200;
+      response.writeHead(status, { 'content-length': name.length }).end(name);
+    });
+  }
+
+  async start(): Promise<string> {
+    await new Promise<void>((settle) => this.#server.listen(0, '127.0.0.1', settle));
+    return `127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+  }
+
+  stop(): void {
+    this.#server.close();
+    this.#server.closeAllConnections();
+  }
+}
+
+const agents = new Map(NUMBERS.map((number) => [number, new Agent({ keepAlive: true, maxSockets: 1 })]));
+
+/** Who serves a request through this node. */
+function served(number: number): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const agent = agents.get(number);
+    get(
+      { host: '127.0.0.1', port: webPort(number), path: '/', ...(agent === undefined ? {} : { agent }) },
+      (response) => {
+        let text = '';
+        response.setEncoding('utf8');
+        response.on('data', (chunk: string) => (text += chunk));
+        response.on('end', () => resolve(text));
+      },
+    ).on('error', reject);
+  });
+}
+
+/** Wall clock at which this node was seen to serve by `name`. */
+async function servedBy(number: number, name: string): Promise<number> {
+  for (;;) {
+    if ((await served(number)) === name) return performance.timeOrigin + performance.now();
+    await sleep(ASK_EVERY_MS);
+  }
+}
+
+async function send(number: number, method: string, path: string, body: object): Promise<void> {
+  const headers = { 'content-type': 'application/json' };
+  const answer = await fetch(api(number) + path, { method, headers, body: JSON.stringify(body) });
+  const text = await answer.text();
+  if (answer.status !== 200) throw new Error(`${method} ${path}: ${answer.status} ${text}`);
+}
+
+async function weights(count: number, wait: 'all' | 'commit'): Promise<number[]> {
+  const times: number[] = [];
+  for (let round = 0; round < count; round += 1) {
+    const startedMs = performance.now();
+    await send(1 + (round % 3), 'PATCH', `/v1/pools/api/backends/b1?wait=${wait}`, { weight: 1 + (round % 900) });
+    times.push(performance.now() - startedMs);
+    await sleep(10);
+  }
+  // Connections are opened and code is compiled in the first ones.
+  return times.slice(Math.min(30, count >> 1));
+}
+
+interface Health {
+  readonly items: readonly {
+    readonly backend: string;
+    readonly observers: readonly { readonly ok: boolean; readonly at: number }[];
+  }[];
+}
+
+/** One pool of two backends, of which the second serves only where the first does not; a new first one in each round. */
+async function verdict(round: number, spare: string): Promise<number> {
+  const id = `first-${round}`;
+  const backend = new Backend(id);
+  const address = await backend.start();
+  const health = { path: '/ready', intervalMs: 100, timeoutMs: 500, unhealthyAfter: 2, healthyAfter: 1 };
+  const backends = [
+    { id, address },
+    { id: 'spare', address: spare, priority: 1 },
+  ];
+  await send(1, 'PUT', '/v1/pools/api?wait=all', { name: 'api', health, backends });
+  await Promise.all(NUMBERS.map((number) => servedBy(number, id)));
+  await sleep(300);
+  backend.failing = true;
+  const seen = Math.max(...(await Promise.all(NUMBERS.map((number) => servedBy(number, 'spare')))));
+  const { items } = (await (await fetch(`${api(1)}/v1/health`)).json()) as Health;
+  const times = (items.find((item) => item.backend === id)?.observers ?? [])
+    .filter(({ ok }) => !ok)
+    .map(({ at }) => at)
+    .sort((a, b) => a - b);
+  backend.stop();
+  // The time that a node gives is a whole millisecond: up to one is added here.
+  return seen - (times[1] ?? Number.NaN);
+}
+
+async function fence(): Promise<number> {
+  const data = mkdtempSync(join(tmpdir(), 'flotilla-bench-'));
+  const run = await startDemo(data, { FLOTILLA_DEBUG: 'diverge' });
+  try {
+    const leader = await leaderNumber();
+    const odd = NUMBERS.find((number) => number !== leader) ?? 1;
+    const startedMs = performance.now();
+    process.kill(pidOf(run, odd), 'SIGUSR2');
+    const isFenced = async (): Promise<boolean> =>
+      (await (await fetch(`${api(odd)}/ready`)).text()).includes('quarantined');
+    await waitFor('the fence', isFenced, { timeoutMs: 30_000, everyMs: 5 });
+    return performance.now() - startedMs;
+  } finally {
+    await stopDemo(run);
+    rmSync(data, { recursive: true, force: true });
+  }
+}
+
+function row(times: readonly number[]): object {
+  const sorted = [...times].sort((a, b) => a - b);
+  const at = (ratio: number) =>
+    `${(sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * ratio))] ?? NaN).toFixed(1)} ms`;
+  return { p50: at(0.5), p99: at(0.99), worst: at(1), runs: sorted.length };
+}
+
+const data = mkdtempSync(join(tmpdir(), 'flotilla-bench-'));
+const run = await startDemo(data);
+const table: Record<string, object> = {};
+const spare = new Backend('spare');
+try {
+  table['weight, committed'] = row(await weights(Number(values.weights), 'commit'));
+  table['weight, live in all threads of all nodes'] = row(await weights(Number(values.weights), 'all'));
+  const address = await spare.start();
+  const verdicts: number[] = [];
+  for (let round = 0; round < Number(values.verdicts); round += 1) verdicts.push(await verdict(round, address));
+  table['verdict, from the deciding observation to live everywhere'] = row(verdicts);
+} finally {
+  spare.stop();
+  for (const agent of agents.values()) agent.destroy();
+  await stopDemo(run);
+  rmSync(data, { recursive: true, force: true });
+}
+const fences: number[] = [];
+for (let round = 0; round < Number(values.fences); round += 1) fences.push(await fence());
+table['divergence to fence'] = row(fences);
+console.table(table);
