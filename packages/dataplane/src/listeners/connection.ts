@@ -14,15 +14,20 @@ export interface Endpoints {
   readonly clientPort: number;
   readonly localIp: string;
   readonly localPort: number;
+  /** Extensions (TLVs) of the PROXY header, as they came; empty without any. */
+  readonly extensions: Buffer;
 }
 
+export const NO_EXTENSIONS: Buffer = Buffer.alloc(0);
+
 /** As the PROXY protocol tells a backend. */
-export function proxiedAddresses({ clientIp, clientPort, localIp, localPort }: Endpoints): ProxiedAddresses {
+export function proxiedAddresses(endpoints: Endpoints): ProxiedAddresses {
   return {
-    sourceAddress: clientIp,
-    sourcePort: clientPort,
-    destinationAddress: localIp,
-    destinationPort: localPort,
+    sourceAddress: endpoints.clientIp,
+    sourcePort: endpoints.clientPort,
+    destinationAddress: endpoints.localIp,
+    destinationPort: endpoints.localPort,
+    extensions: endpoints.extensions,
   };
 }
 

@@ -98,7 +98,7 @@ describe('version 2', () => {
 
   test('keeps the extensions', () => {
     const result = parseProxyHeader(v2(0x21, 0x11, [...V4_BODY, ...tlv]));
-    expect(result.type === 'header' ? [...result.tlvs] : null).toEqual(tlv);
+    expect(result.type === 'header' ? [...(result.endpoints?.extensions ?? [])] : null).toEqual(tlv);
   });
 
   test.each([
@@ -115,19 +115,35 @@ describe('version 2', () => {
   });
 });
 
+/** None; the server name; two of them. */
+const EXTENSIONS = [[], [0x02, 0, 1, 0x61], [0x02, 0, 1, 0x61, 0xe0, 0, 0]];
+
 test.each(['v1', 'v2'] as const)('reads what we write, %s, and asks for more of every part of it', (version) => {
   const port = fc.integer({ min: 0, max: 65_535 });
   const pair = fc.oneof(fc.tuple(fc.ipV4(), fc.ipV4()), fc.tuple(fc.ipV6(), fc.ipV6()));
   fc.assert(
-    fc.property(pair, port, port, ([source, destination], sourcePort, destinationPort) => {
-      const addresses = { sourceAddress: source, destinationAddress: destination, sourcePort, destinationPort };
-      const header = latin1(proxyHeader(version, addresses));
-      const result = parseProxyHeader(header);
-      expect(result).toMatchObject({ type: 'header', length: header.length });
-      expect(result).toMatchObject({ endpoints: { clientPort: sourcePort, localPort: destinationPort } });
-      for (let length = 0; length < header.length; length++)
-        expect(parseProxyHeader(header.subarray(0, length)).type).toBe('more');
-    }),
+    fc.property(
+      pair,
+      port,
+      port,
+      fc.constantFrom(...EXTENSIONS),
+      ([source, destination], sourcePort, destinationPort, tlvs) => {
+        const extensions = Buffer.from(version === 'v2' ? tlvs : []);
+        const addresses = {
+          sourceAddress: source,
+          destinationAddress: destination,
+          sourcePort,
+          destinationPort,
+          extensions,
+        };
+        const header = latin1(proxyHeader(version, addresses));
+        const result = parseProxyHeader(header);
+        expect(result).toMatchObject({ type: 'header', length: header.length });
+        expect(result).toMatchObject({ endpoints: { clientPort: sourcePort, localPort: destinationPort, extensions } });
+        for (let length = 0; length < header.length; length++)
+          expect(parseProxyHeader(header.subarray(0, length)).type).toBe('more');
+      },
+    ),
     { numRuns: 50 },
   );
 });

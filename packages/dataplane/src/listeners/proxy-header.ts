@@ -2,9 +2,10 @@
  * A strict parser of the PROXY protocol, versions 1 and 2 (haproxy.org/download/2.9/doc/proxy-protocol.txt).
  *
  * Pure: bytes in, a verdict out. Whether a peer may speak it at all is the listener's question. Extensions (TLVs) are checked
- * for their form and kept as bytes.
+ * for their form and kept as bytes: what a first proxy knows of the client (its server name, its certificate) goes on to the last.
  */
 import { isIPv4, isIPv6 } from 'node:net';
+import { NO_EXTENSIONS } from './connection.ts';
 import type { Endpoints } from './connection.ts';
 import { PROXY_V1_MAX_BYTES, PROXY_V2_MAX_BYTES } from './limits.ts';
 
@@ -13,12 +14,11 @@ export type ProxyHeaderResult =
   | { readonly type: 'more' }
   | { readonly type: 'error'; readonly reason: string }
   /** `endpoints` is null for LOCAL and UNKNOWN: the connection speaks for itself. */
-  | { readonly type: 'header'; readonly endpoints: Endpoints | null; readonly length: number; readonly tlvs: Buffer };
+  | { readonly type: 'header'; readonly endpoints: Endpoints | null; readonly length: number };
 
 const V2_SIGNATURE = Buffer.from('\r\n\r\n\0\r\nQUIT\n', 'latin1');
 const V2_FIXED_BYTES = 16;
 const V1_SIGNATURE = Buffer.from('PROXY ', 'latin1');
-const NO_TLVS = Buffer.alloc(0);
 const MORE: ProxyHeaderResult = { type: 'more' };
 
 export function parseProxyHeader(bytes: Buffer): ProxyHeaderResult {
@@ -44,14 +44,14 @@ function parseV1(bytes: Buffer): ProxyHeaderResult {
   if (length > PROXY_V1_MAX_BYTES) return malformed();
   const words = bytes.toString('latin1', 0, end).split(' ');
   const family = words[1];
-  if (family === 'UNKNOWN') return { type: 'header', endpoints: null, length, tlvs: NO_TLVS };
+  if (family === 'UNKNOWN') return { type: 'header', endpoints: null, length };
   const [, , clientIp = '', localIp = '', clientPortText = '', localPortText = ''] = words;
   const isAddress = family === 'TCP4' ? isIPv4 : family === 'TCP6' ? isIPv6 : null;
   if (isAddress === null || words.length !== 6 || !isAddress(clientIp) || !isAddress(localIp)) return malformed();
   const clientPort = v1Port(clientPortText);
   const localPort = v1Port(localPortText);
   if (clientPort < 0 || localPort < 0) return malformed();
-  return { type: 'header', endpoints: { clientIp, clientPort, localIp, localPort }, length, tlvs: NO_TLVS };
+  return { type: 'header', endpoints: { clientIp, clientPort, localIp, localPort, extensions: NO_EXTENSIONS }, length };
 }
 
 function v1Port(text: string): number {
@@ -68,29 +68,21 @@ function parseV2(bytes: Buffer): ProxyHeaderResult {
   const length = V2_FIXED_BYTES + bytes.readUInt16BE(14);
   if (length > PROXY_V2_MAX_BYTES) return malformed();
   if (bytes.length < length) return MORE;
+  // LOCAL: the receiver must accept it and discard whatever it carries.
   const local = versionAndCommand === 0x20;
   const addressLength = { 0x11: 12, 0x12: 12, 0x21: 36, 0x22: 36, 0x31: 216, 0x32: 216, 0x00: 0 }[familyAndTransport];
   if (addressLength === undefined || length - V2_FIXED_BYTES < addressLength)
-    return local ? whole(bytes, length) : malformed();
+    return local ? { type: 'header', endpoints: null, length } : malformed();
   const tlvs = bytes.subarray(V2_FIXED_BYTES + addressLength, length);
   // An unspecified family has no addresses, so all the rest may be anything.
   if (familyAndTransport !== 0 && !areTlvs(tlvs)) return malformed();
   if (local || familyAndTransport === 0 || familyAndTransport > 0x22)
-    return { type: 'header', endpoints: null, length, tlvs: Buffer.from(tlvs) };
-  return {
-    type: 'header',
-    endpoints: v2Endpoints(bytes, addressLength === 12 ? 4 : 16),
-    length,
-    tlvs: Buffer.from(tlvs),
-  };
+    return { type: 'header', endpoints: null, length };
+  const endpoints = { ...v2Addresses(bytes, addressLength === 12 ? 4 : 16), extensions: Buffer.from(tlvs) };
+  return { type: 'header', endpoints, length };
 }
 
-/** LOCAL: the receiver must accept it and discard whatever it carries. */
-function whole(_bytes: Buffer, length: number): ProxyHeaderResult {
-  return { type: 'header', endpoints: null, length, tlvs: NO_TLVS };
-}
-
-function v2Endpoints(bytes: Buffer, size: 4 | 16): Endpoints {
+function v2Addresses(bytes: Buffer, size: 4 | 16): Omit<Endpoints, 'extensions'> {
   const at = V2_FIXED_BYTES;
   return {
     clientIp: ipText(bytes.subarray(at, at + size)),

@@ -14,6 +14,7 @@ import type { Timer } from '../thread/timers.ts';
 import type { Wire } from '../wire/wire.ts';
 import { createWireServer } from '../wire/wire-server.ts';
 import type { Admission } from './admission.ts';
+import { NO_EXTENSIONS } from './connection.ts';
 import type { ClientConnection, Endpoints, ListenerHandle, TlsIdentity } from './connection.ts';
 import { ACCEPT_BACKLOG_COUNT, CONNECTION_AGE_JITTER_RATIO } from './limits.ts';
 import { readProxyHeader } from './proxy-header-reader.ts';
@@ -218,6 +219,7 @@ export class StreamListener implements ListenerHandle {
 class SocketEndpoints implements Endpoints {
   readonly clientIp: string;
   readonly clientPort: number;
+  readonly extensions = NO_EXTENSIONS;
   readonly #socket: Wire;
 
   constructor(socket: Wire, peerIp: string) {

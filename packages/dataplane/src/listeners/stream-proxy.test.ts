@@ -214,6 +214,25 @@ describe('the PROXY protocol', () => {
     ).toBe(true);
   });
 
+  test('version 2 passes on what the first proxy knows of the client, without the checksum over its own header', async () => {
+    const { port } = await start([await echo()], {
+      listener: { proxyProtocol },
+      pool: { upstream: { ...poolSpec('x').upstream, proxyProtocol: 'v2' } },
+    });
+    const socket = await dial(port);
+    const received = readAll(socket);
+    const ends = [192, 0, 2, 1, 198, 51, 100, 2, 3, 232, 1, 187];
+    const serverName = [0x02, 0, 1, 0x61];
+    const checksum = [0x03, 0, 4, 1, 2, 3, 4];
+    const header = (extensions: number[]): Buffer =>
+      Buffer.concat([
+        Buffer.from('\r\n\r\n\0\r\nQUIT\n\x21\x11', 'latin1'),
+        Buffer.from([0, ends.length + extensions.length, ...ends, ...extensions]),
+      ]);
+    socket.end(Buffer.concat([header([...checksum, ...serverName]), Buffer.from('hello')]));
+    expect(await received).toEqual(Buffer.concat([header(serverName), Buffer.from('hello')]));
+  });
+
   test('a trusted peer without a header is refused', async () => {
     const { threads, port } = await start([await echo()], { listener: { proxyProtocol } });
     const socket = await dial(port);

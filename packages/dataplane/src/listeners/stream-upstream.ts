@@ -7,8 +7,8 @@ import type { Socket } from 'node:net';
 import { connect as connectTls, createSecureContext } from 'node:tls';
 import type { SecureContext, SecureContextOptions } from 'node:tls';
 import type { CertificateSpec, PoolSpec } from '@flotilla/shared';
-import type { Backend, PickContext, Pool } from '../config/table.ts';
-import { engineOf } from '../request/engine.ts';
+import type { Backend, Pool } from '../config/table.ts';
+import { chooseByAddress, pickByAddress } from './choose-by-address.ts';
 import { dialPlain } from '../wire/dial-plain.ts';
 import type { Accepted } from './connection.ts';
 import { SUSPECT_MS } from '../limits.ts';
@@ -23,20 +23,12 @@ export interface Upstream {
 /** Calls `done` once: with a connected upstream whose backend counts it as in flight, or with null. Answers a function that gives up. */
 export function connectUpstream(accepted: Accepted, pool: Pool, done: (upstream: Upstream | null) => void): () => void {
   const { context, endpoints } = accepted;
-  const pick: PickContext = { clientIp: endpoints.clientIp, path: '', query: '', header: () => undefined, tried: [] };
+  const pick = pickByAddress(endpoints.clientIp);
   let current: Socket | null = null;
   let cancelled = false;
 
-  // A stream has an address to be known by, and no cookies or fields: other kinds of affinity leave it to the algorithm.
-  function choose(): Backend | null {
-    const { affinity } = pool.spec;
-    if (affinity === null) return pool.pick(pick);
-    const session = { pick, isSecure: false, affinityKey: '' };
-    return engineOf(context).affinity.choose(pool, affinity, session).backend;
-  }
-
   function attempt(): void {
-    const backend = pick.tried.length > pool.spec.retry.attempts ? null : choose();
+    const backend = pick.tried.length > pool.spec.retry.attempts ? null : chooseByAddress(context, pool, pick);
     if (backend === null) {
       done(null);
       return;

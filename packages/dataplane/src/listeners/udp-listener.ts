@@ -12,6 +12,7 @@ import type { Backend, ListenerTable } from '../config/table.ts';
 import type { ListenerStats } from '../metrics/stats-recorder.ts';
 import type { DataplaneContext } from '../thread/context.ts';
 import type { Timer } from '../thread/timers.ts';
+import { chooseByAddress, pickByAddress } from './choose-by-address.ts';
 import { UDP_SESSIONS_MAX_COUNT, UDP_WAITING_MAX_COUNT } from './limits.ts';
 import type { ListenerEnvironment } from './stream-listener.ts';
 
@@ -102,8 +103,7 @@ export class UdpListener {
       return null;
     }
     const pool = this.#table.matchSni('')?.pool(() => this.#context.random()) ?? null;
-    const pick = { clientIp: from.address, path: '', query: '', header: () => undefined, tried: [] };
-    const backend = pool?.pick(pick) ?? null;
+    const backend = pool === null ? null : chooseByAddress(this.#context, pool, pickByAddress(from.address));
     if (backend === null) {
       this.stats.error(pool === null ? 'no-route' : 'no-backend');
       return null;

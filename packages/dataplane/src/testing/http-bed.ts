@@ -4,7 +4,7 @@
 import { afterEach } from 'vitest';
 import type { ListenerSpec, PoolSpec, RoutingSnapshot } from '@flotilla/shared';
 import { InProcessProxy } from './in-process-proxy.ts';
-import { OK_RESPONSE, RawBackend } from './raw-tcp.ts';
+import { OK_RESPONSE, RawBackend, rawRequest } from './raw-tcp.ts';
 import type { RawPeer } from './raw-tcp.ts';
 import { backendSpec, listenerSpec, poolSpec, routingSnapshot } from './snapshots.ts';
 
@@ -58,4 +58,19 @@ export async function bed(
   const backend = await startBackend(answer);
   const proxy = await startProxy([backend.port], options);
   return { backend, proxy, port: proxy.port };
+}
+
+export const CLOSE = 'Connection: close\r\n';
+
+/** A request that is the last of its connection. */
+export const get = (fields = '', target = '/'): string => `GET ${target} HTTP/1.1\r\nHost: a\r\n${fields}${CLOSE}\r\n`;
+
+export const response = (fields: string, body = ''): string =>
+  `HTTP/1.1 200 OK\r\n${fields}Content-Length: ${body.length}\r\n\r\n${body}`;
+
+/** Sends the bytes of one request; answers what the backend got and what the client got back. */
+export async function through(request: string, answer = OK_RESPONSE): Promise<{ sent: string; got: string }> {
+  const { backend, port } = await bed(() => answer);
+  const got = await rawRequest(port, request);
+  return { sent: backend.received, got };
 }

@@ -12,6 +12,7 @@ import type { LiveTable } from '../config/build-table.ts';
 import { privateCounts, RuntimeRegistry } from '../config/runtime-registry.ts';
 import type { Backend, ListenerTable } from '../config/table.ts';
 import { acceptHttp } from '../http2/detect.ts';
+import { NO_EXTENSIONS } from '../listeners/connection.ts';
 import type { ClientConnection, ListenerHandle } from '../listeners/connection.ts';
 import { StatsRecorder } from '../metrics/stats-recorder.ts';
 import type { DataplaneContext } from '../thread/context.ts';
@@ -67,6 +68,7 @@ export class InProcessProxy {
         clientPort: socket.remotePort ?? 0,
         localIp: socket.localAddress ?? '',
         localPort: socket.localPort ?? 0,
+        extensions: NO_EXTENSIONS,
       };
       const alpn = 'alpnProtocol' in socket && typeof socket.alpnProtocol === 'string' ? socket.alpnProtocol : '';
       const tls = { serverName: '', alpn, protocol: '', cipher: '', clientSubject: '', clientFingerprint: '' };

@@ -1,4 +1,5 @@
 /** Sessions on real proxy threads: the node's pin table, learned cookies, raw streams. */
+import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
@@ -141,4 +142,34 @@ test('of raw streams go by the address of the client', async () => {
   const other = (NAMES.indexOf(first[0] ?? '') + 1) % NAMES.length;
   commit(raw, '127.0.0.1', other);
   await waitFor('the pin to be followed', async () => (await greetings()).join() === NAMES[other]);
+});
+
+test('of UDP go by the address of the client, whatever its port', async () => {
+  const ports = await Promise.all(
+    NAMES.map(async (name) => {
+      const socket = createSocket('udp4');
+      socket.on('message', (_datagram, from) => socket.send(name, from.port, from.address));
+      socket.bind(0, '127.0.0.1');
+      await once(socket, 'listening');
+      cleanups.push(() => socket.close());
+      return socket.address().port;
+    }),
+  );
+  const dns = await site(ports, { type: 'source-ip', name: '' }, { protocol: 'udp' });
+  const answers = async (): Promise<string[]> => {
+    const all = Array.from({ length: ASKED }, async () => {
+      const client = createSocket('udp4');
+      client.send('who?', dns.port, '127.0.0.1');
+      const [answer] = (await once(client, 'message')) as [Buffer];
+      client.close();
+      return answer.toString();
+    });
+    return [...new Set(await Promise.all(all))];
+  };
+  const first = await answers();
+  expect(first).toHaveLength(1);
+  await waitFor('a proposal', () => proposed(dns).length > 0);
+  const other = (NAMES.indexOf(first[0] ?? '') + 1) % NAMES.length;
+  commit(dns, '127.0.0.1', other);
+  await waitFor('the pin to be followed', async () => (await answers()).join() === NAMES[other]);
 });

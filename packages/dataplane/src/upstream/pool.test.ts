@@ -155,6 +155,7 @@ describe('PROXY headers', () => {
       sourcePort: 258,
       destinationAddress: '5.6.7.8',
       destinationPort: 80,
+      extensions: Buffer.alloc(0),
     });
     expect(v4).toBe('\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\x01\x02\x03\x04\x05\x06\x07\x08\x01\x02\0P');
     const v6 = proxyHeader('v2', {
@@ -162,11 +163,13 @@ describe('PROXY headers', () => {
       sourcePort: 1,
       destinationAddress: '::ffff:1.2.3.4',
       destinationPort: 2,
+      extensions: Buffer.alloc(0),
     });
     expect(v6).toHaveLength(16 + 36);
     expect(v6.slice(16, 32)).toBe(`\x20\x01\x0d\xb8${'\0'.repeat(11)}\x01`);
     expect(v6.slice(32, 48)).toBe(`${'\0'.repeat(10)}\xff\xff\x01\x02\x03\x04`);
-    const unknown = { sourceAddress: '', sourcePort: 0, destinationAddress: '', destinationPort: 0 };
+    const nobody = { sourceAddress: '', sourcePort: 0, destinationAddress: '', destinationPort: 0 };
+    const unknown = { ...nobody, extensions: Buffer.alloc(0) };
     expect(proxyHeader('v1', unknown)).toBe('PROXY UNKNOWN\r\n');
     expect(proxyHeader('v2', unknown)).toBe('\r\n\r\n\0\r\nQUIT\n\x20\0\0\0');
   });

@@ -11,6 +11,10 @@ const VERSION_AND_PROXY = 0x21;
 const VERSION_AND_LOCAL = 0x20;
 const TCP4 = 0x11;
 const TCP6 = 0x21;
+/** A checksum over the header that it came in, and padding: both mean nothing in another header. */
+const TLV_CRC32C = 0x03;
+const TLV_NOOP = 0x04;
+const TLV_HEAD_BYTES = 3;
 
 /** As a Latin-1 string, so that it leaves in one write with the request that follows. */
 export function proxyHeader(version: 'v1' | 'v2', addresses: ProxiedAddresses): string {
@@ -23,8 +27,21 @@ export function proxyHeader(version: 'v1' | 'v2', addresses: ProxiedAddresses): 
   }
   if (!v4 && !v6) return SIGNATURE_V2 + bytes([VERSION_AND_LOCAL, 0, 0, 0]);
   const pack = v4 ? packV4 : packV6;
-  const body = pack(sourceAddress) + pack(destinationAddress) + word(sourcePort) + word(destinationPort);
+  const ends = pack(sourceAddress) + pack(destinationAddress) + word(sourcePort) + word(destinationPort);
+  const body = ends + passedOn(addresses.extensions);
   return SIGNATURE_V2 + bytes([VERSION_AND_PROXY, v4 ? TCP4 : TCP6]) + word(body.length) + body;
+}
+
+/** Of well-formed extensions those that hold for this header too. */
+function passedOn(extensions: Buffer): string {
+  let text = '';
+  for (let at = 0; at < extensions.length; ) {
+    const end = at + TLV_HEAD_BYTES + extensions.readUInt16BE(at + 1);
+    const type = extensions[at];
+    if (type !== TLV_CRC32C && type !== TLV_NOOP) text += extensions.toString('latin1', at, end);
+    at = end;
+  }
+  return text;
 }
 
 function bytes(values: readonly number[]): string {

@@ -15,6 +15,8 @@ export interface ProxiedAddresses {
   readonly sourcePort: number;
   readonly destinationAddress: string;
   readonly destinationPort: number;
+  /** Extensions (TLVs) that came with a PROXY header of a trusted peer; version 2 passes them on. */
+  readonly extensions: Buffer;
 }
 
 /** A connection, as its user sees it. */

@@ -1,0 +1,27 @@
+/** What a backend is told about the client, and whom it is believed of. */
+import { describe, expect, test } from 'vitest';
+import { bed, get, through } from '../testing/http-bed.ts';
+import { OK_RESPONSE, rawRequest } from '../testing/raw-tcp.ts';
+
+describe('forwarding fields', () => {
+  const claims =
+    'X-Forwarded-For: 6.6.6.6\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: evil\r\nForwarded: for=6.6.6.6\r\nX-Real-IP: 6.6.6.6\r\nX_Forwarded_For: 6.6.6.6\r\nX-Forwarded-Port: 1\r\nX-Request-Id: mine\r\n';
+
+  test('of anybody are dropped, ours are added', async () => {
+    const { sent } = await through(get(claims));
+    expect(sent).not.toMatch(/6\.6\.6\.6|evil|mine|https/);
+    expect(sent).toContain('X-Forwarded-For: 127.0.0.1\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: a\r\n');
+    expect(sent).toMatch(/X-Request-Id: [0-9a-f]{24}\r\n/);
+  });
+
+  test('of a trusted proxy are kept and continued', async () => {
+    const { backend, port } = await bed(() => OK_RESPONSE, { listener: { trustedProxies: ['127.0.0.0/8'] } });
+    await rawRequest(port, get(claims));
+    expect(backend.received).toContain('X-Forwarded-For: 6.6.6.6, 127.0.0.1\r\n');
+    expect(backend.received).toContain(
+      'X-Forwarded-Proto: https\r\nX-Forwarded-Host: evil\r\nForwarded: for=6.6.6.6\r\n',
+    );
+    expect(backend.received).toContain('X-Request-Id: mine\r\n');
+    expect(backend.received.match(/X-Request-Id/g)).toHaveLength(1);
+  });
+});
