@@ -22,6 +22,8 @@ export interface ClusterOptions {
   readonly proxyThreads?: number;
   /** Merged into pool `api`. */
   readonly pool?: Readonly<Record<string, unknown>>;
+  /** The whole first configuration, instead of the listener `web` and the pool `api`. */
+  readonly document?: object;
   /** More settings for every node. */
   readonly settings?: Readonly<Record<string, unknown>>;
   readonly env?: Readonly<Record<string, string>>;
@@ -129,7 +131,7 @@ export class Cluster {
     const backendPorts = await stablePorts(options.backends ?? 3);
     const backends = backendPorts.map((port, index) => new BackendProcess(`b${index + 1}`, port));
     const initialConfig = join(directory, 'cluster.yaml');
-    writeFileSync(initialConfig, stringify(initialDocument(backends, options.pool ?? {})));
+    writeFileSync(initialConfig, stringify(options.document ?? initialDocument(backends, options.pool ?? {})));
     const peers = ids.map((id, index) => `${id}=127.0.0.1:${portOf(index, 1)}`).join(',');
     const nodes = ids.map((id, index) => {
       const settingsFile = join(directory, `${id}.yaml`);

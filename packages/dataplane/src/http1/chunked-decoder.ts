@@ -5,7 +5,8 @@
  * was checked), in `data` form the content alone. Extensions are never passed on. Trailers are collected and handed over at the end.
  */
 import { CHUNK_EXTENSIONS_MAX_BYTES, CHUNK_SIZE_MAX_DIGITS, TRAILERS_MAX_BYTES } from '../limits.ts';
-import { BYTE_CLASS, CR, HEX_VALUE, LF, SEMICOLON, VALUE } from './bytes.ts';
+import { CR, HEX_VALUE, LF, SEMICOLON } from './bytes.ts';
+import { EXTENSION_FAULT, EXTENSION_START, mayExtensionEnd, nextExtensionState } from './chunk-extension.ts';
 import { FAULT } from './faults.ts';
 import type { Fault } from './faults.ts';
 
@@ -36,6 +37,7 @@ export class ChunkedDecoder {
   #digits = 0;
   #left = 0;
   #extensionBytes = 0;
+  #extension: number = EXTENSION_START;
   /** The last four bytes of the trailers: where they are CR LF CR LF, the body ends. */
   #tail = 0;
   /** Content bytes so far, framing aside. */
@@ -108,9 +110,7 @@ export class ChunkedDecoder {
         this.#sizeByte(code);
         break;
       case STATE.extension:
-        if (code === CR) this.#state = STATE.sizeLf;
-        else if (((BYTE_CLASS[code] as number) & VALUE) === 0) this.fault = FAULT.badChunkExtension;
-        else if (++this.#extensionBytes > CHUNK_EXTENSIONS_MAX_BYTES) this.fault = FAULT.badChunkExtension;
+        this.#extensionByte(code);
         break;
       case STATE.sizeLf:
         if (code !== LF) this.fault = FAULT.bareCr;
@@ -136,8 +136,20 @@ export class ChunkedDecoder {
       if (++this.#digits > CHUNK_SIZE_MAX_DIGITS) this.fault = FAULT.badChunkSize;
       this.#size = this.#size * 16 + digit;
     } else if (code === CR) this.#state = STATE.sizeLf;
-    else if (code === SEMICOLON) this.#state = STATE.extension;
-    else this.fault = code === LF ? FAULT.bareLf : FAULT.badChunkSize;
+    else if (code === SEMICOLON) {
+      this.#state = STATE.extension;
+      this.#extension = EXTENSION_START;
+    } else this.fault = code === LF ? FAULT.bareLf : FAULT.badChunkSize;
+  }
+
+  #extensionByte(code: number): void {
+    if (code === CR && mayExtensionEnd(this.#extension)) {
+      this.#state = STATE.sizeLf;
+      return;
+    }
+    this.#extension = nextExtensionState(this.#extension, code);
+    if (this.#extension === EXTENSION_FAULT || ++this.#extensionBytes > CHUNK_EXTENSIONS_MAX_BYTES)
+      this.fault = FAULT.badChunkExtension;
   }
 
   #trailerByte(code: number): void {

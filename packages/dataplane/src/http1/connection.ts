@@ -14,7 +14,7 @@ import { HEAD_MAX_BYTES, LINGER_MAX_BYTES, LINGER_MAX_MS, PIPELINE_BUFFER_MAX_BY
 import type { ClientSide } from '../request/client.ts';
 import { engineOf } from '../request/engine.ts';
 import { RequestPipeline } from '../request/pipeline.ts';
-import { faultReply, replyText } from '../request/reply.ts';
+import { refuse } from '../request/reply.ts';
 import type { DataplaneContext } from '../thread/context.ts';
 import type { Timer } from '../thread/timers.ts';
 import type { ProxiedAddresses } from '../upstream/user.ts';
@@ -53,6 +53,8 @@ export class Http1Connection implements ClientSide, ClientConnection {
   #paused = false;
   #draining = false;
   #clientEnded = false;
+  /** Bytes stood behind the request that was read last. */
+  #isPipelined = false;
   /** Coarse time at which the present wait began: of the state, or of the last byte where bytes end the wait. */
   #sinceMs: number;
   #discardedBytes = 0;
@@ -83,7 +85,9 @@ export class Http1Connection implements ClientSide, ClientConnection {
   }
 
   get isEnding(): boolean {
-    return this.#draining || this.#clientEnded || this.#accepted.listener.closing();
+    // What a client sent before it said that it sends no more is still answered.
+    const clientIsDone = this.#clientEnded && this.#rest === null && !this.#isPipelined;
+    return this.#draining || clientIsDone || this.#accepted.listener.closing();
   }
 
   /** No request is running or being read. */
@@ -155,7 +159,8 @@ export class Http1Connection implements ClientSide, ClientConnection {
     this.#state = STATE.tunnel;
     this.#sinceMs = this.#context.timers.nowMs;
     this.resumeReading();
-    this.#processRest();
+    if (this.#rest !== null) this.#processRest();
+    else if (this.#clientEnded) this.#pipeline.clientTunnelEnd();
   }
 
   tunnelDone(): void {
@@ -204,7 +209,8 @@ export class Http1Connection implements ClientSide, ClientConnection {
     this.#processing = false;
     if (at < length) this.#keep(buffer, at, length);
     this.#pipeline.requestFlush();
-    if (this.idle() && this.isEnding) this.#startClosing();
+    if (this.#clientEnded) this.#cutOff();
+    else if (this.idle() && this.isEnding) this.#startClosing();
   }
 
   #keep(buffer: Buffer, start: number, end: number): void {
@@ -233,6 +239,7 @@ export class Http1Connection implements ClientSide, ClientConnection {
     // Before the pipeline runs: it may answer, and so end the request, at once.
     this.#state = head.chunked || head.contentLength > 0 ? STATE.body : STATE.response;
     const end = start + head.end - before;
+    this.#isPipelined = end < length;
     this.#pipeline.begin(head);
     return end;
   }
@@ -241,12 +248,14 @@ export class Http1Connection implements ClientSide, ClientConnection {
     if (this.#head?.chunked !== true) {
       const end = start + Math.min(this.#bodyLeft, length - start);
       this.#bodyLeft -= end - start;
+      this.#isPipelined = end < length;
       this.#pipeline.requestBytes(buffer, start, end);
       if (this.#bodyLeft === 0) this.#requestEnd('');
       return end;
     }
     const decoder = this.#chunked as ChunkedDecoder;
     const at = decoder.decode(buffer, start, length, this);
+    this.#isPipelined = at < length;
     const { maxRequestBodyBytes } = this.listener().spec;
     if (decoder.fault !== null) this.#failBody(decoder.fault);
     else if (maxRequestBodyBytes > 0 && decoder.contentBytes > maxRequestBodyBytes) this.#failBody(FAULT.bodyTooLarge);
@@ -275,22 +284,17 @@ export class Http1Connection implements ClientSide, ClientConnection {
 
   #onEnd(): void {
     this.#clientEnded = true;
-    switch (this.#state) {
-      case STATE.head:
-        if (this.#head === null) this.#startClosing();
-        else this.#reject(FAULT.incomplete);
-        break;
-      case STATE.body:
-        this.#failBody(FAULT.incomplete);
-        break;
-      case STATE.tunnel:
-        this.#pipeline.clientTunnelEnd();
-        break;
-      case STATE.closing:
-        this.#socket.destroySoon();
-        break;
-      default:
-    }
+    this.#cutOff();
+  }
+
+  /** No more will come: whatever is only half there never will be whole. */
+  #cutOff(): void {
+    if (this.#rest !== null) return;
+    if (this.#state === STATE.body) this.#failBody(FAULT.incomplete);
+    else if (this.#state === STATE.tunnel) this.#pipeline.clientTunnelEnd();
+    else if (this.#state === STATE.closing) this.#socket.destroySoon();
+    else if (this.#head !== null && this.#state === STATE.head) this.#reject(FAULT.incomplete);
+    else if (this.#state === STATE.head) this.#startClosing();
   }
 
   #onDrain(): void {
@@ -313,12 +317,7 @@ export class Http1Connection implements ClientSide, ClientConnection {
 
   /** A request that is none: answered, never forwarded, and the last on this connection. */
   #reject(fault: Fault): void {
-    const text = replyText(faultReply(fault), engineOf(this.#context).dateLine(), false, true);
-    this.stats.request('', '', fault.status, 0);
-    this.stats.error(fault.reason);
-    this.out.text(text);
-    this.out.flush();
-    this.stats.bytesOut += this.out.takeBytes();
+    refuse(this, fault, engineOf(this.#context).dateLine());
     this.#giveHead();
     this.#startClosing();
   }

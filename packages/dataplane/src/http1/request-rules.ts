@@ -95,6 +95,8 @@ function readMaxForwards(head: RequestHead, index: number): Fault | null {
 function target(head: RequestHead): Fault | null {
   // Refused before its authority-form is looked at: a balancer that opened tunnels would be an open proxy.
   if (head.method === 'CONNECT') return FAULT.connectUnsupported;
+  // The first line of HTTP/2 in the form of a request: no client means it as one (RFC 9113 §11.6).
+  if (head.method === 'PRI') return FAULT.badMethod;
   if (head.target.charCodeAt(0) !== SLASH) {
     if (head.target === '*') {
       if (head.method !== 'OPTIONS') return FAULT.badTarget;

@@ -6,11 +6,10 @@ import { MessageHead } from './head.ts';
 import { FIELD } from './known-fields.ts';
 import { DONE, parseFields } from './parse-fields.ts';
 
-/** What must not come after the body: framing, routing, and whatever says where a request came from. */
+/** What must not come after the body: routing, and whatever says where a request came from. Framing there is a fault. */
 const FORBIDDEN = fieldMask(
   ...HOP_BY_HOP,
   FIELD.host,
-  FIELD.contentLength,
   FIELD.trailer,
   FIELD.expect,
   FIELD.via,
@@ -33,6 +32,8 @@ export function forwardableTrailers(text: string, dropped: readonly string[] | n
   const lines = new MessageHead();
   lines.feedText(text);
   if (parseFields(lines, false) !== DONE) return null;
+  // A second framing, behind the body that the first one ended: readers have taken it for that of the next message.
+  if (lines.indexOf(FIELD.contentLength) >= 0 || lines.indexOf(FIELD.transferEncoding) >= 0) return null;
   const names = dropped === null ? FORBIDDEN_NAMES : [...FORBIDDEN_NAMES, ...dropped];
   return `${copyFields(lines, 0, FORBIDDEN, names)}\r\n`;
 }

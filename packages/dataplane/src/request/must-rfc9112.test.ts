@@ -122,7 +122,7 @@ describe('RFC 9112', () => {
   test('MUST 30: the last answer survives bytes that nobody asked for', async () => {
     const { port } = await bed();
     const client = await rawClient(port);
-    client.send(get());
+    client.send('GET / HTTP/1.0\r\nHost: a\r\n\r\n');
     await client.contains('\r\n\r\nok');
     // Were the connection closed with these unread, the kernel would send a reset, which may destroy the answer on its way.
     client.send('x'.repeat(100_000));

@@ -2,6 +2,7 @@
  * Answers of our own: errors, redirects, TRACE and OPTIONS that end here. All are small and complete.
  */
 import type { Fault } from '../http1/faults.ts';
+import type { ClientSide } from './client.ts';
 
 export interface Reply {
   readonly status: number;
@@ -47,4 +48,14 @@ export function replyText(reply: Reply, dateLine: string, keepAlive: boolean, wi
   const connection = keepAlive ? '' : 'Connection: close\r\n';
   const head = `HTTP/1.1 ${status} ${PHRASES[status] ?? ''}\r\n${dateLine}${fields}Content-Length: ${body.length}\r\n`;
   return `${head}${connection}\r\n${withBody ? body : ''}`;
+}
+
+/** Answers a request that is none, and counts it: it has no route, pool or backend. The connection is to end after it. */
+export function refuse(client: Pick<ClientSide, 'out' | 'stats'>, fault: Fault, dateLine: string): void {
+  const { out, stats } = client;
+  stats.request('', '', fault.status, 0);
+  stats.error(fault.reason);
+  out.text(replyText(faultReply(fault), dateLine, false, true));
+  out.flush();
+  stats.bytesOut += out.takeBytes();
 }

@@ -173,6 +173,24 @@ describe('ends', () => {
     expect(await client.toEnd()).toMatch(/\r\n\r\nok$/);
   });
 
+  test('pipelined requests before a FIN are all answered, those of ours at once and those of a backend', async () => {
+    const { backend, port } = await bed();
+    const client = await rawClient(port);
+    const own = 'OPTIONS * HTTP/1.1\r\nHost: a\r\nMax-Forwards: 0\r\n\r\n';
+    const asked = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
+    client.socket.end(own + asked + own + asked + asked);
+    expect((await client.toEnd()).match(/HTTP\/1\.1 200 OK/g)).toHaveLength(5);
+    expect(backend.received.match(/GET/g)).toHaveLength(3);
+    await waitFor('the end of the connection', () => client.closed);
+  });
+
+  test('half a request behind a whole one and a FIN is told so, after the answer', async () => {
+    const { port } = await bed();
+    const client = await rawClient(port);
+    client.socket.end('GET / HTTP/1.1\r\nHost: a\r\n\r\nGET / HTT');
+    expect(await client.toEnd()).toMatch(/^HTTP\/1\.1 200 [^]*\r\n\r\nokHTTP\/1\.1 400 [^]*incomplete-message/);
+  });
+
   test('a client that says FIN within its body is told, and the backend is dropped', async () => {
     const { backend, port } = await bed(() => null);
     const client = await rawClient(port);
