@@ -2,7 +2,7 @@
  * Real proxy threads for tests, with the test as supervisor and as control thread at once.
  */
 import { MessageChannel, Worker } from 'node:worker_threads';
-import type { MessagePort } from 'node:worker_threads';
+import type { MessagePort, ResourceLimits } from 'node:worker_threads';
 import { BACKEND_SLOTS_MAX } from '@flotilla/shared';
 import type { ControlToProxy, ProxyStats, ProxyToControl, RoutingSnapshot, SharedMemory } from '@flotilla/shared';
 import { waitFor } from '@flotilla/shared/testing';
@@ -68,7 +68,7 @@ export interface TestProxyThreads {
 }
 
 export function startProxyThreads(
-  options: { readonly count?: number; readonly bindAddress?: string } = {},
+  options: { readonly count?: number; readonly bindAddress?: string; readonly resourceLimits?: ResourceLimits } = {},
 ): TestProxyThreads {
   const count = options.count ?? 1;
   const memory: SharedMemory = {
@@ -85,7 +85,10 @@ export function startProxyThreads(
       memory,
       logLevel: 'silent',
     };
-    return new TestProxyThread(new Worker(new URL('proxy-thread-main.ts', import.meta.url), { workerData }));
+    const { resourceLimits = {} } = options;
+    return new TestProxyThread(
+      new Worker(new URL('proxy-thread-main.ts', import.meta.url), { workerData, resourceLimits }),
+    );
   });
   return {
     memory,
