@@ -12,6 +12,7 @@ export interface EdgeOptions {
   readonly listeners: Readonly<Record<string, Fields>>;
   /** By name: the ports of its backends, named b1, b2 …, and the rest of the pool. */
   readonly pools: Readonly<Record<string, { readonly ports: readonly number[]; readonly pool?: Fields }>>;
+  readonly env?: Readonly<Record<string, string>>;
   readonly certificates?: readonly { readonly name: string; readonly certPem: string; readonly keyPem?: string }[];
 }
 
@@ -29,7 +30,7 @@ export class Edge {
   }
 
   /** Resolves when the node is ready and all its listeners are bound. */
-  static async start({ listeners, pools, certificates = [] }: EdgeOptions): Promise<Edge> {
+  static async start({ listeners, pools, certificates = [], env = {} }: EdgeOptions): Promise<Edge> {
     const names = Object.keys(listeners);
     const numbers = await stablePorts(names.length);
     const ports = new Map(names.map((name, at) => [name, numbers[at] ?? 0]));
@@ -49,7 +50,7 @@ export class Edge {
       })),
       certificates,
     };
-    return new Edge(await Cluster.start({ nodes: 1, backends: 0, document, settings: { portOffset: 0 } }), ports);
+    return new Edge(await Cluster.start({ nodes: 1, backends: 0, document, env, settings: { portOffset: 0 } }), ports);
   }
 
   port(listener: string): number {

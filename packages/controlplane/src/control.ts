@@ -71,9 +71,6 @@ class Control implements ControlHandle {
       onOutlier: (pool, backend) => this.#session?.outlier(pool, backend),
       onPins: (words, skipped) => this.#pinsOffered(words, skipped),
       onPropagated: (seconds) => this.#metrics.propagated(seconds),
-      onAccessLog: (lines) => {
-        for (const line of lines) log.info({ access: JSON.parse(line) as unknown }, 'access');
-      },
     });
     this.#prober = new Prober({
       onOpinion: (opinion) => this.#session?.observer.note(opinion),

@@ -23,3 +23,5 @@ export const CONTROL_HEAP_MAX_MB = 2_048;
 export const PROXY_HEAP_MAX_MB = 768;
 /** Young generation of a proxy thread: most of what a request allocates dies here without being copied. */
 export const PROXY_YOUNG_MAX_MB = 64;
+/** Lost lines of the access log are told of this often at most. */
+export const ACCESS_DROPS_TOLD_MS = 10_000;

@@ -26,7 +26,6 @@ export interface PublisherEvents {
   readonly onListener?: (threadId: number, report: ListenerReport) => void;
   /** Sessions that a thread wants pinned, and how many it did not even propose. */
   readonly onPins?: (words: Int32Array, skipped: number) => void;
-  readonly onAccessLog?: (lines: readonly string[]) => void;
   /** All threads serve this revision, `seconds` after it was posted. */
   readonly onPropagated?: (seconds: number) => void;
 }
@@ -234,9 +233,6 @@ export class Publisher {
         break;
       case 'drained':
         link.drained = message.connections;
-        break;
-      case 'access-log':
-        this.#events.onAccessLog?.(message.lines);
         break;
     }
   }

@@ -50,8 +50,11 @@ function upSinceMs(row: BackendRow, verdict: VerdictRow): number {
   return Math.max(row.enabledSinceMs, verdict.upSinceMs);
 }
 
+/** What an older version stored lacks what was added since. */
+const LISTENER_DEFAULTS = { maxResponseBodyBytes: 0, traceContext: { startRatio: 0 } };
+
 function listenerSpec(listener: ListenerConfig): ListenerSpec {
-  return { ...listener, routes: listener.routes.map(routeSpec) };
+  return { ...LISTENER_DEFAULTS, ...listener, routes: listener.routes.map(routeSpec) };
 }
 
 function routeSpec(route: RouteConfig): RouteSpec {

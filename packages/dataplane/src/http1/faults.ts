@@ -50,6 +50,7 @@ export const FAULT = {
   loop: fault(502, 'loop-detected'),
   noRoute: fault(503, 'no-route'),
   noBackend: fault(503, 'no-backend'),
+  overload: fault(503, 'overload'),
   queueFull: fault(503, 'queue-full'),
   queueTimeout: fault(503, 'queue-timeout'),
   unsupportedUpstream: fault(502, 'upstream-protocol-unsupported'),
@@ -58,5 +59,6 @@ export const FAULT = {
   connectTimeout: fault(504, 'upstream-connect-timeout'),
   upstreamReset: fault(502, 'upstream-reset'),
   upstreamInvalid: fault(502, 'upstream-invalid-response'),
+  responseTooLarge: fault(502, 'response-too-large'),
   upstreamTimeout: fault(504, 'upstream-timeout'),
 } as const satisfies Record<string, Fault>;

@@ -21,8 +21,8 @@ export const CLIENT_HELLO_MAX_BYTES = 16_384;
 export const UDP_SESSIONS_MAX_COUNT = 16_384;
 /** Datagrams of one session that wait for its socket to be connected. */
 export const UDP_WAITING_MAX_COUNT = 16;
-/** Lines of the access log that wait for one message to the control thread. */
-export const ACCESS_LOG_BATCH_COUNT = 512;
+/** Text of the access log that leaves in one message. */
+export const ACCESS_LOG_BATCH_CHARS = 65_536;
 export const ACCESS_LOG_FLUSH_MS = 100;
 /** A port that could not be bound is tried again this often. */
 export const REBIND_MS = 2_000;

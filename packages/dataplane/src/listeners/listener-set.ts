@@ -111,8 +111,7 @@ export class ListenerSet {
     const { timers } = this.#environment.context;
     timers.after(REMOVED_LISTENER_DEADLINE_MS * DRAIN_CLOSE_IDLE_RATIO, () => listener.closeConnections());
     timers.after(REMOVED_LISTENER_DEADLINE_MS, () => {
-      const count = listener.destroyConnections();
-      for (let left = count; left > 0; left--) listener.stats.error('drain-deadline');
+      listener.destroyConnections();
       this.#leaving.delete(listener);
     });
   }

@@ -110,10 +110,11 @@ export class StreamListener implements ListenerHandle {
     for (const { connection } of this.#connections) connection?.close();
   }
 
-  /** Ends what is left and says how many that were. */
+  /** Ends what is left at the end of a drain, counts it, and says how many that were. */
   destroyConnections(): number {
     const count = this.#connections.size;
     for (const { connection, socket } of this.#connections) {
+      this.stats.error('drain-deadline');
       if (connection === null) socket.destroy();
       else connection.destroy();
     }

@@ -80,7 +80,10 @@ export class UdpListener {
 
   destroyConnections(): number {
     const count = this.#sessions.size;
-    for (const [key, session] of this.#sessions) this.#end(key, session);
+    for (const [key, session] of this.#sessions) {
+      this.stats.error('drain-deadline');
+      this.#end(key, session);
+    }
     if (this.#removed) this.#closeSocket();
     return count;
   }

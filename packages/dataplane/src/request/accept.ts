@@ -9,13 +9,16 @@ import { LOOP_MAX_HOPS } from '../limits.ts';
 import type { Exchange } from './exchange.ts';
 import { faultReply } from './reply.ts';
 import type { Reply } from './reply.ts';
+import { startTrace } from './trace-context.ts';
 
 const ALLOW = 'Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, TRACE\r\n';
 /** Not shown to whoever asks for a trace: RFC 9110 §9.3.8. */
 const PRIVATE_FIELDS = ['authorization', 'cookie', 'proxy-authorization'];
 
 export function accept(exchange: Exchange): Reply | null {
-  const { head, listener, client } = exchange;
+  const { head, listener, client, engine } = exchange;
+  const shedRatio = engine.context.shedRatio();
+  if (shedRatio > 0 && engine.context.random() < shedRatio) return faultReply(FAULT.overload);
   const { maxRequestBodyBytes } = listener.spec;
   if (maxRequestBodyBytes > 0 && head.contentLength > maxRequestBodyBytes) return faultReply(FAULT.bodyTooLarge);
   exchange.trusted = listener.trustsProxy(client.remoteAddress);
@@ -23,6 +26,7 @@ export function accept(exchange: Exchange): Reply | null {
   if (exchange.trusted) believe(exchange);
   if (head.maxForwards === 0) return endOfForwarding(head);
   if (loops(exchange)) return faultReply(FAULT.loop);
+  exchange.traceLine = startTrace(exchange);
   // A tunnel begins where the request ends: one with a body keeps to HTTP. h2c is refused by ignoring it.
   if (head.connectionUpgrade && head.minorVersion === 1 && exchange.requestDone) {
     const at = head.indexOf(FIELD.upgrade);

@@ -24,6 +24,14 @@ export class Exchange implements PickContext {
   startedMs = 0;
   /** The same by the coarse clock. */
   startedCoarseMs = 0;
+  /** Its line of the access log will be written: the ends of its phases are noted. */
+  isLogged = false;
+  /** When it had a connection, ready or not; when it was sent; when the head of its answer came. By `nowMs`, 0 where it did not come so far. */
+  assignedMs = 0;
+  sentMs = 0;
+  answeredMs = 0;
+  /** Field line of a trace that was started for it, '' for none. */
+  traceLine = '';
   /** The client's address is one whose forwarding fields are believed. */
   trusted = false;
   /** `X-Request-Id` and the other forwarding lines for the backend, '' until made. */
@@ -50,6 +58,8 @@ export class Exchange implements PickContext {
   attempts = 0;
   staleRetried = false;
   bytesIn = 0;
+  /** Content of the response so far, framing included where it came in chunks. */
+  responseBytes = 0;
 
   // PickContext: what the balancing algorithms may look at.
   clientIp = '';
@@ -102,9 +112,32 @@ export class Exchange implements PickContext {
     this.attempts = 0;
     this.staleRetried = false;
     this.bytesIn = head.end;
+    this.responseBytes = 0;
+    this.traceLine = '';
+    const { sampleRatio } = this.listener.spec.accessLog;
+    this.isLogged = sampleRatio > 0 && (sampleRatio >= 1 || context.random() < sampleRatio);
+    if (this.isLogged) this.assignedMs = this.sentMs = this.answeredMs = 0;
     this.path = head.path;
     this.query = head.query;
     if (this.tried.length > 0) this.tried = [];
+  }
+
+  noteAssigned(): void {
+    if (this.isLogged) this.assignedMs = this.engine.context.nowMs();
+  }
+
+  noteSent(): void {
+    if (this.isLogged) this.sentMs = this.engine.context.nowMs();
+  }
+
+  noteAnswered(): void {
+    if (this.isLogged) this.answeredMs = this.engine.context.nowMs();
+  }
+
+  /** Whether the listener allows no response body of this length. */
+  isTooLong(bytes: number): boolean {
+    const { maxResponseBodyBytes } = this.listener.spec;
+    return maxResponseBodyBytes > 0 && bytes > maxResponseBodyBytes;
   }
 
   /** Lets go of what a long idle connection should not hold. */

@@ -6,6 +6,7 @@ import { FIELD } from '../http1/known-fields.ts';
 import type { ClientSide } from './client.ts';
 import type { Exchange } from './exchange.ts';
 import { rewriteTarget, routeEdits } from './route-edits.ts';
+import { TRACE_FIELDS } from './trace-context.ts';
 
 const FORWARDING = [
   FIELD.forwardedFor,
@@ -23,16 +24,18 @@ const TRUSTED_MASK = fieldMask(...HOP_BY_HOP, FIELD.forwardedFor);
 export function requestHeadText(exchange: Exchange): string {
   const { head, route, engine } = exchange;
   if (route === null) return '';
+  exchange.noteSent();
   const edits = routeEdits(route.spec);
   const { rewrite } = route.spec;
   const mask = exchange.trusted ? TRUSTED_MASK : UNTRUSTED_MASK;
-  const names = droppedNames(head, edits.request.drop);
+  let names = droppedNames(head, edits.request.drop);
+  if (exchange.traceLine !== '') names = [...names, ...TRACE_FIELDS];
   let text: string;
   if (rewrite.host === null && rewrite.pathPrefix === null && isPlain(exchange)) {
     text = copyFields(head, head.startLine, mask, names);
   } else text = rewritten(exchange, mask, names);
   if (exchange.forwardingLines === '') exchange.forwardingLines = forwardingLines(exchange);
-  text += exchange.forwardingLines + edits.request.add;
+  text += exchange.forwardingLines + exchange.traceLine + edits.request.add;
   if (head.chunked) text += 'Transfer-Encoding: chunked\r\n';
   if (exchange.upgradeRequested) text += `Connection: Upgrade\r\nUpgrade: ${head.field('upgrade')}\r\n`;
   return text + (head.minorVersion === 0 ? engine.via10 : engine.via11) + '\r\n';

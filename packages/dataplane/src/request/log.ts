@@ -2,6 +2,7 @@
  * Phase 6, log: counters for every request, a line of the access log for those that are sampled, errors toward outliers.
  */
 import type { Exchange } from './exchange.ts';
+import { traceId } from './trace-context.ts';
 
 export function log(exchange: Exchange, bytesOut: number): void {
   const { client, engine, pool, backend, status, reason } = exchange;
@@ -12,10 +13,7 @@ export function log(exchange: Exchange, bytesOut: number): void {
   stats.bytesIn += exchange.bytesIn;
   stats.bytesOut += bytesOut;
   if (reason !== '') stats.error(reason);
-  const { sampleRatio } = exchange.listener.spec.accessLog;
-  if (sampleRatio > 0 && (sampleRatio >= 1 || context.random() < sampleRatio)) {
-    context.accessLog(accessLine(exchange, durationMs, bytesOut));
-  }
+  if (exchange.isLogged) context.accessLog(accessLine(exchange, durationMs, bytesOut));
 }
 
 /** For peak-EWMA: the time to the response head. */
@@ -40,23 +38,37 @@ export function recordOutcome(exchange: Exchange, failed: boolean): void {
     exchange.engine.context.reportOutlier(backend);
 }
 
-function accessLine(exchange: Exchange, durationMs: number, bytesOut: number): string {
-  const { head, client, listener, pool, backend } = exchange;
-  return JSON.stringify({
-    at: new Date().toISOString(),
+function accessLine(exchange: Exchange, durationMs: number, bytesOut: number): object {
+  const { head, client, listener, pool, backend, startedMs, assignedMs, sentMs, answeredMs } = exchange;
+  return {
     listener: listener.spec.name,
     client: exchange.clientIp === '' ? client.remoteAddress : exchange.clientIp,
     method: head.method,
     host: head.host,
     target: head.target,
+    protocol: client.out.framesBodies ? 'HTTP/2' : `HTTP/1.${head.minorVersion}`,
     status: exchange.status,
     reason: exchange.reason,
     pool: pool?.spec.name ?? '',
     backend: backend?.id ?? '',
     attempts: exchange.attempts,
     requestId: exchange.requestId,
-    durationMs: Math.round(durationMs * 1000) / 1000,
+    traceId: traceId(exchange),
+    durationMs: rounded(durationMs),
+    queueMs: phase(startedMs, assignedMs),
+    connectMs: phase(assignedMs, sentMs),
+    headMs: phase(sentMs, answeredMs),
+    bodyMs: phase(answeredMs, startedMs + durationMs),
     bytesIn: exchange.bytesIn,
     bytesOut,
-  });
+  };
+}
+
+/** Of the last try; null where it did not come so far. */
+function phase(fromMs: number, toMs: number): number | null {
+  return fromMs === 0 || toMs === 0 || toMs < fromMs ? null : rounded(toMs - fromMs);
+}
+
+function rounded(ms: number): number {
+  return Math.round(ms * 1000) / 1000;
 }

@@ -20,7 +20,7 @@ import { ReplayBuffer } from './replay-buffer.ts';
 import { faultReply, replyText } from './reply.ts';
 import type { Reply } from './reply.ts';
 import { interimHeadText, mayPersist, responseHeadText, switchingHeadText, writeContent, writeEnd } from './respond.ts';
-import { afterConnectFailure, afterFailure, afterRefusal, isStale, retriesOnStatus } from './retry.ts';
+import { afterConnectFailure, afterFailure, afterRefusal, afterStale, retriesOnStatus } from './retry.ts';
 import { upstreamPoolOf } from './upstream-pool-of.ts';
 
 export class RequestPipeline implements UpstreamUser {
@@ -70,10 +70,7 @@ export class RequestPipeline implements UpstreamUser {
     this.#engine.refreshViaName();
     exchange.begin(head);
     const reply = decide(exchange);
-    if (reply !== null) {
-      this.#reply(reply);
-      return;
-    }
+    if (reply !== null) return this.#reply(reply);
     if (exchange.pool !== null) this.#engine.budget(exchange.pool).request();
     this.#dispatch(false);
   }
@@ -155,6 +152,7 @@ export class RequestPipeline implements UpstreamUser {
 
   assigned(connection: UpstreamHandle): void {
     this.#queuedAt = null;
+    this.exchange.noteAssigned();
     this.#upstream = connection;
     if (!connection.isConnecting) this.upstreamReady(connection);
   }
@@ -170,10 +168,7 @@ export class RequestPipeline implements UpstreamUser {
     const { exchange } = this;
     if (fault !== FAULT.queueFull && fault !== FAULT.queueTimeout) recordOutcome(exchange, true);
     const failedAt = exchange.backend;
-    if (afterConnectFailure(exchange, fault) && chooseBackend(exchange) === null) {
-      this.#again(false);
-      return;
-    }
+    if (afterConnectFailure(exchange, fault) && chooseBackend(exchange) === null) return this.#again(false);
     exchange.backend = failedAt;
     this.#reply(faultReply(fault));
   }
@@ -203,17 +198,8 @@ export class RequestPipeline implements UpstreamUser {
     }
     this.#client.out.discard();
     exchange.responded = false;
-    if (
-      connection !== null &&
-      !headSeen &&
-      isStale(exchange, connection.isReused, connection.isAnswered, this.#replay)
-    ) {
-      exchange.staleRetried = true;
-      this.#engine.context.stats.retry(exchange.pool?.spec.name ?? '', 'stale-connection');
-      this.#again(true);
-      return;
-    }
-    this.#tryAnother('reset', fault);
+    if (connection !== null && !headSeen && afterStale(exchange, connection, this.#replay)) this.#again(true);
+    else this.#tryAnother('reset', fault);
   }
 
   interimResponse(head: ResponseHead): void {
@@ -229,6 +215,8 @@ export class RequestPipeline implements UpstreamUser {
     const failed = head.status >= 500;
     recordOutcome(exchange, failed);
     if (failed && retriesOnStatus(head.status) && this.#retryStatus(head.status)) return true;
+    if (framing === 'length' && exchange.isTooLong(head.contentLength))
+      return this.#refuseResponse(FAULT.responseTooLarge);
     observeLatency(exchange);
     exchange.responded = true;
     this.#client.out.text(responseHeadText(exchange, head, framing));
@@ -242,9 +230,9 @@ export class RequestPipeline implements UpstreamUser {
   responseEnd(trailers: string): void {
     const { exchange } = this;
     const connection = this.#upstream;
-    if (!writeEnd(exchange, trailers)) {
-      this.#dropUpstream();
-      this.responseFailed(FAULT.upstreamInvalid, true);
+    const fault = writeEnd(exchange, trailers);
+    if (fault !== null) {
+      this.#refuseResponse(fault);
       return;
     }
     this.responseFlush();
@@ -259,6 +247,10 @@ export class RequestPipeline implements UpstreamUser {
   responseFlush(): void {
     const { out } = this.#client;
     if (out.isEmpty) return;
+    if (this.exchange.isTooLong(this.exchange.responseBytes)) {
+      this.#refuseResponse(FAULT.responseTooLarge);
+      return;
+    }
     this.lastByteMs = this.#engine.context.timers.nowMs;
     if (this.exchange.responded) this.exchange.responseSent = true;
     out.flush();
@@ -292,6 +284,13 @@ export class RequestPipeline implements UpstreamUser {
 
   // ---- steps ----
 
+  /** No answer that may be passed on. True, for `responseHead`. */
+  #refuseResponse(fault: Fault): boolean {
+    this.#dropUpstream();
+    this.responseFailed(fault, true);
+    return true;
+  }
+
   #dispatch(fresh: boolean): void {
     const { exchange } = this;
     const { backend, pool } = exchange;
@@ -305,6 +304,7 @@ export class RequestPipeline implements UpstreamUser {
     const connection = upstreams.acquire(this, fresh);
     if (connection === null) return;
     this.#queuedAt = null;
+    exchange.noteAssigned();
     this.#upstream = connection;
     if (!connection.isConnecting) this.#send(connection);
   }

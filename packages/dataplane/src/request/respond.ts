@@ -2,6 +2,8 @@
  * Phase 5, respond: the response as the client gets it, and how its body is framed there.
  */
 import { copyFields, droppedNames, fieldMask, HOP_BY_HOP } from '../http1/copy-fields.ts';
+import { FAULT } from '../http1/faults.ts';
+import type { Fault } from '../http1/faults.ts';
 import type { ResponseHead } from '../http1/head.ts';
 import { forwardableTrailers } from '../http1/trailers.ts';
 import { FIELD } from '../http1/known-fields.ts';
@@ -21,6 +23,7 @@ export function responseHeadText(exchange: Exchange, head: ResponseHead, framing
   const { engine, route } = exchange;
   const request = exchange.head;
   exchange.status = head.status;
+  exchange.noteAnswered();
   exchange.upstreamFraming = framing;
   exchange.responseFraming = framingFor(exchange, framing);
   exchange.responseKeepAlive = exchange.responseFraming !== 'close' && mayPersist(exchange);
@@ -71,13 +74,10 @@ function framingFor({ head, client }: Exchange, framing: BodyFraming): BodyFrami
 }
 
 /** Content on its way to the client, in chunks where nothing else says where the body ends. */
-export function writeContent(
-  { client, responseFraming, upstreamFraming }: Exchange,
-  buffer: Buffer,
-  start: number,
-  end: number,
-): void {
+export function writeContent(exchange: Exchange, buffer: Buffer, start: number, end: number): void {
+  const { client, responseFraming, upstreamFraming } = exchange;
   const { out } = client;
+  exchange.responseBytes += end - start;
   if (responseFraming === 'chunked' && upstreamFraming === 'close') {
     out.text(`${(end - start).toString(16)}\r\n`);
     out.copy(buffer, start, end);
@@ -85,15 +85,17 @@ export function writeContent(
   } else out.copy(buffer, start, end);
 }
 
-/** The end of a body of unknown length, with its trailers. False: they are malformed, nothing was written. */
-export function writeEnd({ client, responseFraming, upstreamFraming }: Exchange, trailers: string): boolean {
+/** The end of a body of unknown length, with its trailers. What keeps it from being the end: then nothing was written. */
+export function writeEnd(exchange: Exchange, trailers: string): Fault | null {
+  const { client, responseFraming, upstreamFraming, responseBytes } = exchange;
   const { out } = client;
-  if (responseFraming !== 'chunked' && !out.framesBodies) return true;
+  if (exchange.isTooLong(responseBytes)) return FAULT.responseTooLarge;
+  if (responseFraming !== 'chunked' && !out.framesBodies) return null;
   const lines = forwardableTrailers(trailers, null);
-  if (lines === null) return false;
+  if (lines === null) return FAULT.upstreamInvalid;
   if (responseFraming === 'chunked' && upstreamFraming === 'close') out.text(LAST_CHUNK);
   out.trailers(lines);
-  return true;
+  return null;
 }
 
 function statusLineAndFields(head: ResponseHead, mask: Uint8Array, names: readonly string[]): string {

@@ -13,6 +13,7 @@ import { SUSPECT_MS } from '../limits.ts';
 import type { Fault } from '../http1/faults.ts';
 import { FAULT } from '../http1/faults.ts';
 import type { RequestHead } from '../http1/head.ts';
+import type { UpstreamHandle } from '../upstream/user.ts';
 import type { Exchange } from './exchange.ts';
 import type { ReplayBuffer } from './replay-buffer.ts';
 
@@ -32,8 +33,12 @@ export function afterConnectFailure(exchange: Exchange, fault: Fault): boolean {
 }
 
 /** A reused connection broke before any byte of an answer: the backend closed it while the request was on its way. */
-export function isStale(exchange: Exchange, reused: boolean, answered: boolean, replay: ReplayBuffer): boolean {
-  return reused && !answered && !exchange.staleRetried && isRepeatable(exchange, replay);
+export function afterStale(exchange: Exchange, connection: UpstreamHandle, replay: ReplayBuffer): boolean {
+  const { isReused, isAnswered } = connection;
+  if (!isReused || isAnswered || exchange.staleRetried || !isRepeatable(exchange, replay)) return false;
+  exchange.staleRetried = true;
+  exchange.engine.context.stats.retry(exchange.pool?.spec.name ?? '', 'stale-connection');
+  return true;
 }
 
 /**

@@ -24,7 +24,7 @@ import { createWireServer } from '../wire/wire-server.ts';
 export class InProcessProxy {
   readonly timers = new Timers();
   readonly stats = new StatsRecorder();
-  readonly accessLines: string[] = [];
+  readonly accessLines: Record<string, unknown>[] = [];
   readonly outliers: Backend[] = [];
   readonly connections = new Set<ClientConnection>();
   readonly #registry = new RuntimeRegistry(privateCounts(BACKEND_SLOTS_MAX), retireUpstream);
@@ -32,6 +32,7 @@ export class InProcessProxy {
   #table: LiveTable;
   #server: Server | null = null;
   isDraining = false;
+  shedRatio = 0;
 
   constructor(snapshot: RoutingSnapshot) {
     this.#table = this.#build(snapshot);
@@ -112,7 +113,8 @@ export class InProcessProxy {
       viaName: () => this.#table.snapshot.settings.viaName,
       affinityKey: () => this.#table.snapshot.settings.affinityKey,
       log: createLogger({ level: 'silent', nodeId: 'test', thread: 'proxy-0' }),
-      accessLog: (line) => this.accessLines.push(line),
+      shedRatio: () => this.shedRatio,
+      accessLog: (access) => this.accessLines.push({ ...access }),
       reportOutlier: (backend) => this.outliers.push(backend),
     };
   }

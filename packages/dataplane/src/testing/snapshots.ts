@@ -78,8 +78,10 @@ export function listenerSpec(name: string, spec: Partial<ListenerSpec> = {}): Li
     maxConnectionsPerClient: 0,
     maxConnectionAgeMs: 0,
     maxRequestBodyBytes: 0,
+    maxResponseBodyBytes: 0,
     timeouts: { headerMs: 10_000, idleMs: 75_000, requestMs: 60_000, tunnelMs: 3_600_000, udpIdleMs: 30_000 },
     accessLog: { sampleRatio: 0 },
+    traceContext: { startRatio: 0 },
     routes: [routeTo('app')],
     ...spec,
   };

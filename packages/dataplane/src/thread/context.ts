@@ -14,6 +14,8 @@ export interface DataplaneContext {
   /** Keep-alive ends, idle connections close. */
   draining(): boolean;
   random(): number;
+  /** Share of new requests to refuse because this thread is behind; 0 nearly always. */
+  shedRatio(): number;
   /** Monotonic, from `performance.now`: coarse users may take {@link Timers.nowMs}. */
   nowMs(): number;
   readonly timers: Timers;
@@ -23,8 +25,8 @@ export interface DataplaneContext {
   /** Signs affinity cookies. */
   affinityKey(): string;
   readonly log: Logger;
-  /** One finished line of JSON; batched to the control thread. */
-  accessLog(line: string): void;
+  /** One line of the access log. */
+  accessLog(access: object): void;
   /** Enough errors in a row for the pool's outlier policy: proposed to the cluster, not decided here. */
   reportOutlier(backend: Backend): void;
 }

@@ -13,10 +13,12 @@ import { Admission } from '../listeners/admission.ts';
 import { OUTLIER_REPORT_MS, REBIND_MS } from '../listeners/limits.ts';
 import { ListenerSet } from '../listeners/listener-set.ts';
 import { StatsRecorder } from '../metrics/stats-recorder.ts';
+import { AccessLog } from './access-log.ts';
 import type { DataplaneContext } from './context.ts';
 import { ControlLink } from './control-link.ts';
 import { Drain } from './drain.ts';
 import { LogClock } from './log-clock.ts';
+import { Overload } from './overload.ts';
 import { protocols } from './protocol-table.ts';
 import { isOutlier, Routing } from './routing.ts';
 import { retireUpstream } from '../request/upstream-pool-of.ts';
@@ -29,10 +31,12 @@ export function runProxyThread(data: ProxyThreadData, supervisorPort: MessagePor
 class ProxyThread {
   readonly #data: ProxyThreadData;
   readonly #supervisor: MessagePort;
-  readonly #timers = new Timers();
+  readonly #overload = new Overload();
+  readonly #timers = new Timers(undefined, (delayMs) => this.#overload.note(delayMs));
   readonly #stats = new StatsRecorder();
   readonly #log;
   readonly #link: ControlLink;
+  readonly #accessLog: AccessLog;
   readonly #routing: Routing;
   readonly #listeners: ListenerSet;
   readonly #drain: Drain;
@@ -48,7 +52,9 @@ class ProxyThread {
     this.#data = data;
     this.#supervisor = supervisor;
     this.#log = createLogger({ level: data.logLevel, nodeId: data.nodeId, thread: `proxy-${data.threadId}` });
-    this.#link = new ControlLink(this.#timers, (message) => this.#guarded(() => this.#fromControl(message)));
+    this.#link = new ControlLink((message) => this.#guarded(() => this.#fromControl(message)));
+    const named = { node: data.nodeId, thread: `proxy-${data.threadId}` };
+    this.#accessLog = new AccessLog(named, this.#timers, (message) => supervisor.postMessage(message));
     const clock = new LogClock(() => performance.now());
     const inputs = {
       nowMs: () => this.#timers.nowMs,
@@ -99,13 +105,14 @@ class ProxyThread {
       stats: this.#stats,
       draining: () => this.#drain.active,
       random: Math.random,
+      shedRatio: () => this.#overload.shedRatio,
       nowMs: () => performance.now(),
       timers: this.#timers,
       pins: this.#pins,
       viaName: () => this.#routing.table().snapshot.settings.viaName,
       affinityKey: () => this.#routing.table().snapshot.settings.affinityKey,
       log: this.#log,
-      accessLog: (line) => this.#link.accessLog(line),
+      accessLog: (access) => this.#accessLog.write(access),
       reportOutlier: (backend) => this.#reportOutlier(backend),
     };
   }
@@ -219,6 +226,7 @@ class ProxyThread {
 
   #exit(cutCount: number): void {
     this.#log.info({ cutCount }, 'proxy thread stopped');
+    this.#accessLog.flush();
     this.#link.close();
     this.#routing.close();
     this.#timers.close();

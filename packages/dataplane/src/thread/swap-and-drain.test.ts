@@ -1,7 +1,8 @@
 /** Nothing is lost to a change: swaps, deltas, removed listeners, drains and stops under load, on real proxy threads. */
 import { once } from 'node:events';
 import { Agent } from 'node:http';
-import { connect } from 'node:net';
+import { connect, createServer } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { freePorts, waitFor } from '@flotilla/shared/testing';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { RoutingSnapshot } from '@flotilla/shared';
@@ -156,6 +157,45 @@ describe('drain', () => {
     thread.send({ type: 'drain', draining: true, deadlineMs: 200 });
     expect(await pending).toMatch(/ECONNRESET|socket hang up/);
     await waitFor('drained', () => thread.of('drained')[0]?.connections === 1);
+    expect((await thread.stats()).errors).toContainEqual(['web', 'drain-deadline', 1]);
+  });
+
+  test('streams and tunnels that are left at the deadline end in order on both sides, and are counted', async () => {
+    const threads = proxy();
+    const [web = 0, raw = 0] = await freePorts(2);
+    const ends: Promise<unknown>[] = [];
+    const server = createServer((socket) => {
+      ends.push(once(socket, 'close'));
+      socket.once('data', (chunk: Buffer) => {
+        const isUpgrade = chunk.includes('Upgrade');
+        socket.write(
+          isUpgrade ? 'HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n' : 'hello',
+        );
+      });
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    cleanups.push(() => server.close());
+    const snapshot = webSnapshot(1, web, [(server.address() as AddressInfo).port]);
+    const stream = listenerSpec('raw', { port: raw, protocol: 'tcp', routes: [routeTo('app0')] });
+    await threads.follow({ ...snapshot, listeners: [...snapshot.listeners, stream] });
+    const open = async (port: number, text: string): Promise<Socket> => {
+      const socket = connect(port, '127.0.0.1');
+      socket.write(text);
+      await once(socket, 'data');
+      return socket;
+    };
+    const tunnel = await open(web, 'GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n');
+    const clients = [tunnel, await open(raw, 'hello')];
+    const thread = threads.threads[0]!;
+    const ended = clients.map((client) => once(client, 'close'));
+    thread.send({ type: 'drain', draining: true, deadlineMs: 200 });
+    // A reset would be an error before the close, on either side.
+    expect(await Promise.all([...ended, ...ends])).toEqual([[false], [false], [false], [false]]);
+    await waitFor('drained', () => thread.of('drained')[0]?.connections === 2);
+    const { errors } = await thread.stats();
+    expect(errors).toContainEqual(['web', 'drain-deadline', 1]);
+    expect(errors).toContainEqual(['raw', 'drain-deadline', 1]);
   });
 
   test('stop ends the thread when the last connection is gone', async () => {

@@ -49,12 +49,15 @@ export class Timer {
 export class Timers {
   readonly #slots: Timer[][] = Array.from({ length: SLOT_COUNT }, () => []);
   readonly #now: () => number;
+  readonly #late: (delayMs: number) => void;
   #interval: NodeJS.Timeout | null = null;
   #tick: number;
   #nowMs: number;
 
-  constructor(now: () => number = () => performance.now()) {
+  /** `late` is told at every turn by how much it came too late. */
+  constructor(now: () => number = () => performance.now(), late: (delayMs: number) => void = () => {}) {
     this.#now = now;
+    this.#late = late;
     this.#nowMs = now();
     this.#tick = Math.floor(this.#nowMs / TICK_MS);
   }
@@ -93,7 +96,9 @@ export class Timers {
 
   /** Runs what is due. The interval calls it; tests call it with a clock of their own. */
   advance(): void {
+    const beforeMs = this.#nowMs;
     this.#nowMs = this.#now();
+    this.#late(Math.max(0, this.#nowMs - beforeMs - TICK_MS));
     const target = Math.floor(this.#nowMs / TICK_MS);
     // After a pause longer than a turn of the wheel one full turn visits every slot.
     let tick = Math.max(this.#tick, target - SLOT_COUNT);

@@ -5,9 +5,10 @@
 import { MessageChannel, Worker } from 'node:worker_threads';
 import type { MessagePort } from 'node:worker_threads';
 import { EXIT, errorText } from '@flotilla/shared';
-import type { ControlToSupervisor, ProxyThreadData, SharedMemory } from '@flotilla/shared';
+import type { ControlToSupervisor, ProxyThreadData, ProxyToSupervisor, SharedMemory } from '@flotilla/shared';
+import { createLineWriter } from '@flotilla/shared/runtime';
 import type { Logger } from '@flotilla/shared/runtime';
-import { CONTROL_HEAP_MAX_MB, PROXY_HEAP_MAX_MB, PROXY_YOUNG_MAX_MB } from '../limits.ts';
+import { ACCESS_DROPS_TOLD_MS, CONTROL_HEAP_MAX_MB, PROXY_HEAP_MAX_MB, PROXY_YOUNG_MAX_MB } from '../limits.ts';
 import type { NodeSettings, RenewableSettings } from '../settings/types.ts';
 import type { ControlThreadData, ToControlThread } from '../threads/control-thread-data.ts';
 import { KeptThread } from './kept-thread.ts';
@@ -32,6 +33,9 @@ export class Supervisor {
   readonly #memory: SharedMemory;
   readonly #proxies: KeptThread[];
   readonly #control: KeptThread;
+  readonly #writeAccess: (text: string) => void;
+  /** Texts of the access log that standard output did not take, since they were last told of. */
+  #droppedAccess = 0;
   /** Whether the control thread ever came up: before, a crash is the end; after, it is started again. */
   #wasUp = false;
   #ending = false;
@@ -42,6 +46,7 @@ export class Supervisor {
     this.#log = log;
     this.#events = events;
     this.#memory = allocateMemory(settings.proxyThreads);
+    this.#writeAccess = createLineWriter(() => this.#accessDropped());
     this.#proxies = Array.from({ length: settings.proxyThreads }, (_, threadId) => this.#proxyThread(threadId));
     this.#control = new KeptThread({
       name: 'control',
@@ -96,6 +101,18 @@ export class Supervisor {
     this.#control.worker?.postMessage({ type: 'debug-diverge' });
   }
 
+  /** Told once in a while, not once each: what cannot keep up with requests cannot keep up with complaints. */
+  #accessDropped(): void {
+    if (this.#droppedAccess++ > 0) return;
+    setTimeout(() => {
+      this.#log.warn(
+        { batches: this.#droppedAccess },
+        'standard output does not keep up: access log lines were dropped',
+      );
+      this.#droppedAccess = 0;
+    }, ACCESS_DROPS_TOLD_MS).unref();
+  }
+
   async #end(deadlineMs: number): Promise<void> {
     await Promise.all([...this.#proxies, this.#control].map((thread) => thread.stop(deadlineMs)));
   }
@@ -122,6 +139,7 @@ export class Supervisor {
       workerData: data,
       resourceLimits: { maxOldGenerationSizeMb: PROXY_HEAP_MAX_MB, maxYoungGenerationSizeMb: PROXY_YOUNG_MAX_MB },
     });
+    worker.on('message', (message: ProxyToSupervisor) => this.#writeAccess(message.text));
     const control = this.#control?.worker;
     if (control) {
       const port = connect(worker);

@@ -42,6 +42,8 @@ export interface ListenerSpec {
   /** 0: no limit. */
   readonly maxConnectionAgeMs: number;
   readonly maxRequestBodyBytes: number;
+  /** 0: no limit. */
+  readonly maxResponseBodyBytes: number;
   readonly timeouts: {
     readonly headerMs: number;
     readonly idleMs: number;
@@ -50,6 +52,8 @@ export interface ListenerSpec {
     readonly udpIdleMs: number;
   };
   readonly accessLog: { readonly sampleRatio: number };
+  /** Share of the requests without a trace context that one is started for. */
+  readonly traceContext: { readonly startRatio: number };
   /** First match wins. tcp, tls and udp listeners: `match.sni` or an empty match only. */
   readonly routes: readonly RouteSpec[];
 }

@@ -80,8 +80,14 @@ export type ProxyToControl =
   | { readonly type: 'outlier'; readonly pool: string; readonly backend: string; readonly consecutiveErrors: number }
   /** Sessions to be pinned, {@link PIN_PROPOSAL_WORDS} words each; `skipped`: those that were too many even to propose. */
   | { readonly type: 'pin-proposals'; readonly words: Int32Array; readonly skipped: number }
-  | { readonly type: 'drained'; readonly connections: number }
-  | { readonly type: 'access-log'; readonly lines: readonly string[] };
+  | { readonly type: 'drained'; readonly connections: number };
+
+/** Proxy thread → supervisor. */
+export interface ProxyToSupervisor {
+  readonly type: 'access-log';
+  /** Finished lines, each with its end. */
+  readonly text: string;
+}
 
 /** Counters since the thread started; the control thread adds the threads up for Prometheus. */
 export interface ProxyStats {

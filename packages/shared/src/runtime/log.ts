@@ -18,6 +18,28 @@ const SECRET_FIELDS = [
   'joinToken',
 ];
 
+/** Bytes of lines that wait for standard output; more are dropped and counted. */
+const WAITING_MAX_BYTES = 8_388_608;
+
+/** Makes lines of one kind and hands them to `write`, each with its end. Nothing is redacted: the caller says only what may be said. */
+export function createLineLogger(
+  base: { readonly node: string; readonly thread: string },
+  write: (line: string) => void,
+): Logger {
+  const options = { base, formatters: { level: (label: string) => ({ level: label }) } };
+  return pino({ ...options, timestamp: pino.stdTimeFunctions.isoTime }, { write });
+}
+
+/**
+ * Writes lines to standard output without waiting for it. A reader that does not keep up costs lines, never the thread: `dropped`
+ * is called for every text that is lost.
+ */
+export function createLineWriter(dropped: () => void): (text: string) => void {
+  const output = pino.destination({ dest: 1, sync: false, maxLength: WAITING_MAX_BYTES });
+  output.on('drop', dropped);
+  return (text) => void output.write(text);
+}
+
 /** `level`: trace, debug, info, warn, error, fatal or silent. */
 export function createLogger(options: {
   readonly level: string;

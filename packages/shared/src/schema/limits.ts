@@ -20,7 +20,7 @@ export const PIN_TTL_MAX_MS = 2_678_400_000;
 export const WEIGHT_MAX = 1_000;
 export const PRIORITY_MAX = 100;
 /** The largest limit that a body can be given: a tebibyte. */
-export const REQUEST_BODY_MAX_BYTES = 1_099_511_627_776;
+export const BODY_MAX_BYTES = 1_099_511_627_776;
 /** Faults reported for one document; what is beyond is counted in one last line. */
 export const FAULTS_MAX_COUNT = 1_000;
 /** Levels of nesting that any input may have. The document itself has eight. */

@@ -2,11 +2,11 @@
 import Type, { type Static } from 'typebox';
 import { closed, type CompleteStatic, headerMap, id, oneOf, orNull, token, withDefault } from './build.ts';
 import {
+  BODY_MAX_BYTES,
   CIDRS_MAX_COUNT,
   DURATION_MAX_MS,
   HEADER_EDITS_MAX_COUNT,
   HEADER_VALUE_MAX_CHARS,
-  REQUEST_BODY_MAX_BYTES,
   ROUTES_MAX_COUNT,
   SPLITS_MAX_COUNT,
   TEXT_MAX_CHARS,
@@ -16,6 +16,7 @@ import {
 const text = (description: string) => Type.String({ minLength: 1, maxLength: TEXT_MAX_CHARS, description });
 const durationMs = (minimum: number, description: string) =>
   Type.Integer({ minimum, maximum: DURATION_MAX_MS, description });
+const ratio = (description: string) => Type.Number({ minimum: 0, maximum: 1, description });
 const cidrs = (description: string) =>
   Type.Array(Type.String({ maxLength: 64 }), { maxItems: CIDRS_MAX_COUNT, description });
 
@@ -107,7 +108,11 @@ export const ListenerSchema = closed(
     ),
     maxConnectionAgeMs: withDefault(durationMs(0, '0: no limit.'), 0),
     maxRequestBodyBytes: withDefault(
-      Type.Integer({ minimum: 0, maximum: REQUEST_BODY_MAX_BYTES, description: '0: no limit.' }),
+      Type.Integer({ minimum: 0, maximum: BODY_MAX_BYTES, description: '0: no limit.' }),
+      0,
+    ),
+    maxResponseBodyBytes: withDefault(
+      Type.Integer({ minimum: 0, maximum: BODY_MAX_BYTES, description: 'A longer answer is an error. 0: no limit.' }),
       0,
     ),
     timeouts: withDefault(
@@ -120,7 +125,16 @@ export const ListenerSchema = closed(
       }),
       {},
     ),
-    accessLog: withDefault(closed({ sampleRatio: withDefault(Type.Number({ minimum: 0, maximum: 1 }), 0) }), {}),
+    accessLog: withDefault(
+      closed({ sampleRatio: withDefault(ratio('Share of the requests that get a line. 0: none, 1: all.'), 0) }),
+      {},
+    ),
+    traceContext: withDefault(
+      closed({
+        startRatio: withDefault(ratio('Share of the requests without a W3C trace context that one is started for.'), 0),
+      }),
+      {},
+    ),
     routes: withDefault(Type.Array(RouteSchema, { maxItems: ROUTES_MAX_COUNT }), []),
   },
   'Where clients connect.',

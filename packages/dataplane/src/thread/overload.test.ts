@@ -1,0 +1,50 @@
+/** A thread that stays behind refuses work, one that was held up once does not. */
+import { expect, test } from 'vitest';
+import { waitFor } from '@flotilla/shared/testing';
+import { bed, get } from '../testing/http-bed.ts';
+import { rawRequest } from '../testing/raw-tcp.ts';
+import { Overload } from './overload.ts';
+import { Timers } from './timers.ts';
+
+const after = (...delaysMs: number[]): number => {
+  const overload = new Overload();
+  for (const delayMs of delaysMs) overload.note(delayMs);
+  return overload.shedRatio;
+};
+
+test.each([
+  ['on time', [0, 1, 20, 3, 0, 5], 0],
+  ['one pause of half a minute', [1, 30_000, 1, 2, 1], 0],
+  ['two pauses in a row', [1, 5_000, 5_000, 1, 2], 0],
+  ['late, but not too late', [150, 150, 150, 150, 150], 0],
+  ['behind', [600, 700, 800, 600, 900], 0.5],
+  ['far behind', [5_000, 5_000, 5_000, 5_000, 5_000], 1],
+  ['behind no more', [900, 900, 900, 900, 900, 10], 0],
+])('%s', (_, delaysMs, ratio) => {
+  expect(after(...delaysMs)).toBeCloseTo(ratio);
+});
+
+test('the timers of a thread tell how late they are', () => {
+  let nowMs = 0;
+  const delays: number[] = [];
+  const timers = new Timers(
+    () => nowMs,
+    (delayMs) => delays.push(delayMs),
+  );
+  for (const stepMs of [20, 20, 320, 20]) {
+    nowMs += stepMs;
+    timers.advance();
+  }
+  expect(delays).toEqual([0, 0, 300, 0]);
+});
+
+test('what is refused says so and when to come back; nothing of it reaches a backend', async () => {
+  const { proxy, backend, port } = await bed();
+  proxy.shedRatio = 1;
+  const answer = await rawRequest(port, get());
+  expect(answer).toMatch(/^HTTP\/1\.1 503 [^]*X-Flotilla-Error: overload\r\n[^]*Retry-After: 1\r\n/);
+  expect(backend.received).toBe('');
+  expect(proxy.stats.snapshot().errors).toContainEqual(['web', 'overload', 1]);
+  proxy.shedRatio = 0;
+  await waitFor('service', async () => (await rawRequest(port, get())).startsWith('HTTP/1.1 200'));
+});
