@@ -7,7 +7,7 @@ import { connect } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { backendSpec, InProcessProxy, listenerSpec, poolSpec, routingSnapshot } from '@flotilla/dataplane/testing';
 import { waitFor } from '@flotilla/shared/testing';
-import { areForwarded, withoutBlanks } from './agreement.ts';
+import { areForwarded, isBeyondReference } from './agreement.ts';
 import { render, requestDraft } from './draft.ts';
 import { mutate, REQUEST_MUTATIONS } from './mutations.ts';
 import type { Random } from './random.ts';
@@ -38,13 +38,14 @@ export async function startRequestRound(): Promise<Round> {
     seen = [];
     broken = [];
     const { names, text } = conversation(random);
-    const read = await readRequests(withoutBlanks(text, false));
+    const read = await readRequests(text);
     const answers = await exchange(proxy.port, text, random);
     await waitFor('nothing in flight', () => proxy.backend('app', 'b1').runtime.inFlight() === 0, { everyMs: 1 });
     const refused = /\r\nX-Flotilla-Error: ([a-z0-9-]+)\r\n/.exec(answers)?.[1] ?? '';
     const faults = broken.filter((code) => !CUT_OFF.has(code));
     const outcome = { mutations: names, result: refused === '' ? 'forwarded' : 'refused' };
-    if (faults.includes(UNKNOWN_METHOD)) return { ...outcome, result: 'unknown to the reference', disagreement: '' };
+    if (faults.includes(UNKNOWN_METHOD) || isBeyondReference(text))
+      return { ...outcome, result: 'beyond the reference', disagreement: '' };
     const isPlain = names.every((name) => name === 'none');
     const isWhole = !isPlain || seen.length === read.requests.length;
     if (faults.length === 0 && isWhole && areForwarded(read.requests, seen)) return { ...outcome, disagreement: '' };

@@ -7,7 +7,7 @@ import { Agent, request } from 'node:http';
 import { createServer } from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
 import { backendSpec, InProcessProxy, listenerSpec, poolSpec, routingSnapshot } from '@flotilla/dataplane/testing';
-import { isSameResponse, ownReason, withoutBlanks } from './agreement.ts';
+import { isBeyondReference, isSameResponse, ownReason, withoutBlanksBeforeColons } from './agreement.ts';
 import { render, responseDraft } from './draft.ts';
 import { mutate, RESPONSE_MUTATIONS } from './mutations.ts';
 import type { Random } from './random.ts';
@@ -50,7 +50,7 @@ export async function startResponseRound(): Promise<Round> {
       change(draft);
       return render(draft);
     });
-    const read = await readResponse(withoutBlanks(text, true), method);
+    const read = await readResponse(withoutBlanksBeforeColons(text), method);
     const cut = random.chance(0.5) ? random.below(text.length + 1) : 0;
     answer = (socket) => {
       socket.write(text.slice(0, cut), 'latin1');
@@ -71,6 +71,7 @@ export async function startResponseRound(): Promise<Round> {
     agent.destroy();
     const isRelayed = got.kind === 'whole' && ownReason(got) === '';
     const outcome = { mutations: names, result: isRelayed ? 'forwarded' : 'refused' };
+    if (isBeyondReference(text)) return { ...outcome, result: 'beyond the reference', disagreement: '' };
     const isPlain = names.every((name) => name === 'none');
     const isRead = read.kind === 'whole' || read.kind === 'until-end';
     const agrees = isRelayed ? isRead && isSameResponse(read, got) : !isPlain;
