@@ -108,5 +108,5 @@ export function withoutBlanksBeforeColons(text: string): string {
   const head = end < 0 ? text : text.slice(0, end + 4);
   const rest = text.slice(head.length);
   const plain = head.replaceAll(/(?<=\r\n)([!#$%&'*+.^_`|~0-9A-Za-z-]+)[ \t]+:/g, '$1:');
-  return plain + (/^HTTP\/1\.1 1/.test(head) ? withoutBlanksBeforeColons(rest) : rest);
+  return plain + (head.startsWith('HTTP/1.1 1') ? withoutBlanksBeforeColons(rest) : rest);
 }
