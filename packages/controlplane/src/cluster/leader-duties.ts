@@ -63,20 +63,32 @@ export class LeaderDuties {
     }
     if (status.role !== 'leader' || !status.quorum) return;
     this.#busy = true;
-    this.#all()
-      .catch((error: unknown) =>
-        this.#options.log.debug({ reason: errorText(error) }, 'a duty of the leader has to wait'),
-      )
-      .finally(() => (this.#busy = false));
+    void this.#all().finally(() => (this.#busy = false));
   }
 
+  /** One after the other, each by itself: what cannot be done, however often it is tried, must not hold up log time. */
   async #all(): Promise<void> {
-    await this.#initialise();
-    await this.#fences();
-    await this.#liveness();
-    await this.#drains();
-    await this.#tick();
-    await this.#raiseLevel();
+    const { host, log } = this.#options;
+    const duties = [
+      () => this.#initialise(),
+      () => this.#fences(),
+      () => this.#liveness(),
+      () => this.#drains(),
+      () => this.#tick(),
+      () => this.#raiseLevel(),
+      () => this.#promote(),
+    ];
+    for (const duty of duties) {
+      if (host.status().role !== 'leader') return;
+      try {
+        await duty();
+      } catch (error) {
+        log.debug({ reason: errorText(error) }, 'a duty of the leader has to wait');
+      }
+    }
+  }
+
+  async #promote(): Promise<void> {
     const promoted = await promoteReady(this.#options.host);
     if (promoted !== null) this.#options.log.info({ replica: promoted }, 'learner caught up: it votes now');
   }
@@ -92,7 +104,7 @@ export class LeaderDuties {
     } catch (error) {
       const code = (error as { code?: string }).code;
       // Only a fault of the document is final; anything else is tried again.
-      if (code !== 'INVALID_CONFIG') throw error;
+      if (code !== 'INVALID_CONFIG' && code !== 'TOO_LARGE') throw error;
       this.#seedRefused = true;
       log.error(
         { reason: errorText(error), details: (error as { details?: unknown }).details },
