@@ -41,7 +41,8 @@ export interface DrainTarget {
 /** Makes this node's proxy threads follow the drain that is committed for it. */
 export class OwnDrain {
   readonly #target: DrainTarget;
-  #draining = false;
+  /** What the threads were told; null: nothing yet, and they may still follow a control thread that died. */
+  #draining: boolean | null = null;
 
   constructor(target: DrainTarget) {
     this.#target = target;

@@ -10,7 +10,8 @@ export class Overlay {
   readonly #prober: Prober;
   readonly #publisher: Publisher;
   #withoutSinceMs: number | null = null;
-  #shown = '';
+  /** What the threads were told last; null: nothing yet, and they may still follow a control thread that died. */
+  #shown: string | null = null;
 
   constructor(prober: Prober, publisher: Publisher) {
     this.#prober = prober;
@@ -24,8 +25,8 @@ export class Overlay {
     const down: BackendRef[] = [];
     if (stale) for (const { pool, backend, ok } of this.#prober.opinions()) if (!ok) down.push({ pool, id: backend });
     const shown = JSON.stringify(down);
-    if (shown === this.#shown || (this.#shown === '' && down.length === 0)) return;
-    this.#shown = down.length === 0 ? '' : shown;
+    if (shown === this.#shown) return;
+    this.#shown = shown;
     this.#publisher.setOverlay(down);
   }
 }

@@ -2,6 +2,9 @@
 import type { RoutingSnapshot } from '@flotilla/shared';
 import { waitFor } from '@flotilla/shared/testing';
 import { afterEach, describe, expect, it } from 'vitest';
+import { OwnDrain } from '../cluster/drain.ts';
+import { Overlay } from '../health/overlay.ts';
+import { Prober } from '../health/prober.ts';
 import { TestProxyThread } from '../testing/proxy-thread.ts';
 import { Publisher } from './publisher.ts';
 
@@ -76,6 +79,21 @@ describe('publisher', () => {
     const stats = await made.collect(5_000);
     expect(stats.flatMap(({ requests }) => requests.map((row) => row[4])).reduce((a, b) => a + b)).toBe(6);
     expect(stats.flatMap(({ connections }) => connections)).toEqual([]);
+  });
+
+  it('a thread that a dead control thread left draining, with an overlay and with pins, is told that they are over', async () => {
+    const made = (publisher = new Publisher(() => snapshot(1)));
+    const one = thread(1);
+    one.draining = true;
+    one.overlay = [{ pool: 'api', id: 'b1' }];
+    one.pins = new SharedArrayBuffer(8);
+    made.addPort(1, one.controlPort);
+    const prober = new Prober({ onOpinion: () => undefined, onProbe: () => undefined });
+    new OwnDrain(made).follow(undefined, 1);
+    new Overlay(prober, made).update(true, 1);
+    made.setPins(null);
+    await waitFor('the end of all that', () => !one.draining && one.overlay.length === 0 && one.pins === null);
+    prober.close();
   });
 
   it('answers a scrape in time although a thread hangs', async () => {

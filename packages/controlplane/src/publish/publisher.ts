@@ -52,7 +52,8 @@ export class Publisher {
   #collectId = 0;
   #overlay: readonly BackendRef[] = [];
   #drain: { readonly deadlineAtMs: number } | null = null;
-  #pins: SharedArrayBuffer | null = null;
+  /** Undefined: not known yet. */
+  #pins: SharedArrayBuffer | null | undefined = undefined;
   #posted: { readonly revision: number; readonly atMs: number } | null = null;
 
   constructor(current: () => RoutingSnapshot | null, events: PublisherEvents = {}) {
@@ -68,7 +69,7 @@ export class Publisher {
       onClosed: (from) => this.#retire(from),
     });
     this.#links.set(threadId, link);
-    if (this.#pins !== null) link.post({ type: 'pins', memory: this.#pins });
+    if (this.#pins !== undefined) link.post({ type: 'pins', memory: this.#pins });
     const snapshot = this.#current();
     if (snapshot !== null) link.post({ type: 'snapshot', snapshot });
     if (this.#overlay.length > 0) link.post({ type: 'overlay', down: this.#overlay });
@@ -87,7 +88,6 @@ export class Publisher {
 
   /** Backends that this node's own probes cannot reach; for use while the cluster's verdicts are stale. */
   setOverlay(down: readonly BackendRef[]): void {
-    if (down.length === 0 && this.#overlay.length === 0) return;
     this.#overlay = down;
     this.#post({ type: 'overlay', down });
   }
@@ -106,7 +106,6 @@ export class Publisher {
   }
 
   undrain(): void {
-    if (this.#drain === null) return;
     this.#drain = null;
     this.#post({ type: 'drain', draining: false, deadlineMs: 0 });
   }
