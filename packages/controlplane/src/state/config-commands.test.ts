@@ -1,6 +1,7 @@
 /** Commands on the configuration: what each does, what each refuses, what can be read back and rolled back. */
 import { describe, expect, it } from 'vitest';
-import { readConfig, readConfigAt, readHistory, redactConfig } from './index.ts';
+import { ClusterStateMachine } from '../state-machine.ts';
+import { encodeCommand, readConfig, readConfigAt, readHistory, redactConfig } from './index.ts';
 import { sampleDocument, TestLog } from './testing/log.ts';
 
 const by = { author: 'alice', source: '192.0.2.1' };
@@ -257,6 +258,22 @@ describe('an idempotency key', () => {
     log.run(command);
     expect(log.run({ ...command, weight: 6 })).toMatchObject({ ok: false, code: 'CONFLICT' });
     expect(log.run({ ...command, weight: 6, author: 'bob' })).toMatchObject({ ok: true, changed: true });
+  });
+
+  it('is forgotten early where the answers grow too large together: each may list a thousand faults', () => {
+    const machine = new ClusterStateMachine();
+    const document = { pools: Array.from({ length: 1_000 }, () => ({ name: '?'.repeat(63) })) };
+    const replace = (key: string): unknown => {
+      const data = encodeCommand({ v: 1, type: 'config.replace', document, key });
+      const index = machine.state.meta.index + 1;
+      return machine.apply([{ index, term: 1, kind: 0, stampMs: 1, origin: '', seq: 0, data }])[0];
+    };
+    replace('first');
+    const { bytes } = machine.state.outcomes;
+    for (let count = 1; count * bytes < 18_000_000; count++) replace(`${count}`);
+    expect(machine.state.outcomes.bytes).toBeLessThanOrEqual(16_777_216);
+    expect(machine.state.outcomes.size).toBeGreaterThan(10);
+    expect(replace('first')).not.toHaveProperty('replayed');
   });
 
   it('is forgotten after a day', () => {

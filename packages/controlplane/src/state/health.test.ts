@@ -92,6 +92,15 @@ describe('a verdict by quorum', () => {
     expect(log.state.observations.has('api/b1')).toBe(false);
   });
 
+  it('no longer hangs on what a node said on its former disk', () => {
+    const log = allUp(cluster({ pool: { health: { observers: 'any' } } }));
+    log.observe('n1', false, 'api/b1');
+    expect(log.verdict('api/b1')).toBe('down');
+    const facts = { raft: 'n1:7500', api: 'n1:7400', version: '0.1.0', featureLevel };
+    expect(log.run({ type: 'member.announce', id: 'n1', replica: 'n1#2', ...facts })).toMatchObject({ ok: true });
+    expect(log.verdict('api/b1')).toBe('up');
+  });
+
   it('follows a change of policy at once', () => {
     const log = allUp(cluster());
     log.observe('n1', false, 'api/b1');

@@ -7,6 +7,8 @@ export const HISTORY_MAX_BYTES = 16_777_216;
 export const AUDIT_MAX_COUNT = 1_000;
 /** Results of commands with an idempotency key. */
 export const OUTCOMES_MAX_COUNT = 10_000;
+/** All of them together: one that lists the faults of a large document is large itself. */
+export const OUTCOMES_MAX_BYTES = 16_777_216;
 export const OUTCOME_TTL_MS = 86_400_000;
 export const MEMBERS_MAX_COUNT = 64;
 

@@ -55,6 +55,8 @@ export function applyAnnounce(context: Context, command: MemberAnnounce): Comman
   if (reborn && liftFence(context, id)) context.changes.drains.add(id);
   hear(context, id, incarnationOf(replica));
   reviewVoters(context);
+  // As where it leaves: what it said on its former disk may have held a verdict.
+  if (reborn) reviewAll(context);
   if (before === undefined || reborn) recordAudit(context, id, `${replica} is there: raft ${raft}, api ${api}`);
   return ok(context, true, before === undefined);
 }

@@ -3,7 +3,7 @@ import type { Command } from './commands.ts';
 import { type Context, refuse } from './context.ts';
 import { hashHex } from './hash.ts';
 import { dropOldest } from './journal.ts';
-import { OUTCOME_TTL_MS, OUTCOMES_MAX_COUNT } from './limits.ts';
+import { OUTCOME_TTL_MS, OUTCOMES_MAX_BYTES, OUTCOMES_MAX_COUNT } from './limits.ts';
 import type { CommandResult } from './result.ts';
 
 /** Authors have their own keys: nobody can read another's answer by guessing. */
@@ -31,5 +31,6 @@ export function keepOutcome(context: Context, key: string, command: Command, res
   // Deleted first, so that the place in the order of dropping is that of the new answer.
   state.outcomes.delete(at);
   state.outcomes.set(at, { index, timeMs, fingerprint: fingerprint(command), result });
-  while (state.outcomes.size > OUTCOMES_MAX_COUNT) dropOldest(state.outcomes);
+  while (state.outcomes.size > OUTCOMES_MAX_COUNT || state.outcomes.bytes > OUTCOMES_MAX_BYTES)
+    dropOldest(state.outcomes);
 }

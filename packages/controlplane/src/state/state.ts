@@ -102,7 +102,10 @@ export interface State extends Tables {
 }
 
 /** Reading only: what everybody but the state machine gets. */
-export type ReadonlyTable<V> = Pick<Table<V>, 'name' | 'size' | 'get' | 'has' | 'keys' | 'sortedKeys' | 'entries'>;
+export type ReadonlyTable<V> = Pick<
+  Table<V>,
+  'name' | 'size' | 'bytes' | 'get' | 'has' | 'keys' | 'sortedKeys' | 'entries'
+>;
 export type ReadonlyState = { readonly meta: Readonly<Meta>; readonly pins: ReadonlyPins } & {
   readonly [K in TableName]: Tables[K] extends Table<infer V> ? ReadonlyTable<V> : never;
 };
