@@ -31,7 +31,14 @@ export function probe(target: ProbeTarget, signal: AbortSignal): Promise<ProbeRe
     const timer = setTimeout(() => setImmediate(settle, false, `no answer within ${timeoutMs} ms`), timeoutMs);
     signal.addEventListener('abort', abort);
     try {
-      const opened = dial(target, () => start(target, opened, { settle }));
+      const opened = dial(target, () => {
+        // A host or method that the protocol cannot say: thrown out of a socket's event it would end the thread, on every node.
+        try {
+          start(target, opened, { settle });
+        } catch (error) {
+          settle(false, reason(error));
+        }
+      });
       socket = opened;
       opened.on('error', (error) => settle(false, reason(error)));
       opened.on('close', () => settle(false, 'connection closed without an answer'));

@@ -109,6 +109,15 @@ describe('one probe', () => {
     expect(await once(target(await raw(''), { protocol: 'tcp' }))).toMatchObject({ ok: true, detail: 'connected' });
   });
 
+  it.each([
+    ['a host that is none', { host: 'not a host' }, { http2: true }],
+    ['a host that is none, of gRPC', { host: '::1', protocol: 'grpc' as const }, {}],
+    ['a method that asks for something else', { method: 'CONNECT' }, { http2: true }],
+  ])('fails, and ends nothing else, on %s', async (_what, health, rest) => {
+    const port = await listen(createHttp2());
+    expect((await once(target(port, health, rest))).ok).toBe(false);
+  });
+
   it('speaks HTTP/2 where the pool does', async () => {
     const port = await listen(createHttp2((_request, response) => void response.writeHead(204).end()));
     expect(await once(target(port, { expectStatus: [204] }, { http2: true }))).toMatchObject({ ok: true });
@@ -204,6 +213,9 @@ describe('prober', () => {
     prober.setTargets([target(good, { intervalMs: 60_000, unhealthyAfter: 1 })]);
     await waitFor('up', () => opinions.length === 1);
     prober.setTargets([target(bad, { intervalMs: 60_000, unhealthyAfter: 1 })]);
+    // What was true of the former address is not said of this one.
+    expect([...prober.opinions()]).toEqual([]);
+    expect(prober.settled).toBe(false);
     await waitFor('down at the new address', () => opinions.at(-1)?.ok === false);
     prober.setTargets([]);
     expect([...prober.opinions()]).toEqual([]);

@@ -57,7 +57,7 @@ export class Prober {
     this.#random = options.random ?? Math.random;
   }
 
-  /** Replaces the targets. Unchanged ones keep schedule and opinion; changed ones keep the opinion and are probed at once. */
+  /** Replaces the targets. Unchanged ones keep schedule and opinion; changed ones are probed at once, and keep the opinion if the address is the same. */
   setTargets(targets: readonly ProbeTarget[]): void {
     const wanted = new Set<string>();
     for (const target of targets) {
@@ -97,6 +97,11 @@ export class Prober {
       return;
     }
     if (known.facts === facts) return;
+    const moved = known.target.host !== target.host || known.target.port !== target.port;
+    if (moved && known.opinion !== null) {
+      known.opinion = null;
+      this.#unsettled += 1;
+    }
     known.target = target;
     known.facts = facts;
     known.streak = 0;
