@@ -104,7 +104,8 @@ export async function promoteReady(host: ClusterHost): Promise<string | null> {
       lastIndex - match <= promotionLagMax,
   );
   if (ready === undefined) return null;
-  await change(host, [{ op: 'add-voter', id: ready.id }]);
+  // Tried again under another leader, it could give a vote to a replica that was removed meanwhile.
+  await change(host, [{ op: 'add-voter', id: ready.id }], true);
   return ready.id;
 }
 
@@ -134,6 +135,7 @@ function refuseQuorumLoss(
 async function change(
   host: ClusterHost,
   steps: readonly { readonly op: 'add-voter' | 'add-learner' | 'remove'; readonly id: string }[],
+  once = false,
 ): Promise<void> {
-  await host.raft.changeMembership({ steps, context: NO_CONTEXT }, { timeoutMs: proposalTimeoutMs });
+  await host.raft.changeMembership({ steps, context: NO_CONTEXT }, { timeoutMs: proposalTimeoutMs, once });
 }

@@ -7,11 +7,12 @@ import type { Committed } from './proposals.ts';
 
 const OUTLOOK = { leader: null, quorumReachable: true };
 
-function setUp(): { proposals: Proposals; submit: (text: string) => Promise<Committed> } {
+function setUp(): { proposals: Proposals; submit: (text: string, once?: boolean) => Promise<Committed> } {
   const proposals = new Proposals({ self: 'n1#a', firstSeq: 100, commitSeconds: undefined });
-  const submit = (text: string): Promise<Committed> =>
+  const submit = (text: string, once = false): Promise<Committed> =>
     new Promise((resolve, reject) => {
-      proposals.submit({ data: Buffer.from(text), change: null, startedMs: 0, deadlineMs: 1000, resolve, reject });
+      const given = { data: Buffer.from(text), change: null, once, startedMs: 0, deadlineMs: 1000 };
+      proposals.submit({ ...given, resolve, reject });
     });
   return { proposals, submit };
 }
@@ -70,6 +71,18 @@ test('one whose term is not known is not tried again', async () => {
   expect(seqs(proposals)).toEqual([]);
   proposals.expire(2000, OUTLOOK);
   await expect(result).rejects.toMatchObject({ code: 'UNKNOWN_OUTCOME' });
+});
+
+test('one that is meant for this moment is not tried again: what it follows from may hold no longer', async () => {
+  const { proposals, submit } = setUp();
+  const [refused, lost] = [submit('a', true), submit('b', true)];
+  proposals.take();
+  proposals.forwarded([101], 3, true, 1);
+  proposals.outcomes([{ seq: 100, accepted: false, refused: 'transferring' }], 1, OUTLOOK);
+  await expect(refused).rejects.toMatchObject({ code: 'NO_LEADER' });
+  proposals.applied(applied(4, 0, ''), null, 1);
+  await expect(lost).rejects.toMatchObject({ code: 'NO_LEADER' });
+  expect(proposals.count).toBe(0);
 });
 
 test('one that never left is tried again', () => {

@@ -34,6 +34,8 @@ interface Pending extends Submission {
 export interface Submission extends Waiter<Committed> {
   readonly data: Uint8Array;
   readonly change: ConfChange | null;
+  /** Meant for the cluster as it is now: not tried again under another leader. */
+  readonly once: boolean;
   readonly startedMs: number;
 }
 
@@ -181,6 +183,11 @@ export class Proposals {
   }
 
   #rest(pending: Pending, nowMs: number): void {
+    if (pending.once) {
+      this.#forget(pending);
+      pending.reject(raftError('NO_LEADER', null));
+      return;
+    }
     this.#pending.delete(pending.seq);
     pending.seq = this.#nextSeq++;
     this.#pending.set(pending.seq, pending);

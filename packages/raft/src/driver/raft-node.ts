@@ -74,12 +74,15 @@ export class RaftNode {
     if (data.length > PROPOSAL_MAX_BYTES) {
       return Promise.reject(new RaftError('TOO_LARGE', `a command has at most ${PROPOSAL_MAX_BYTES} bytes`));
     }
-    return this.#submit(data, null, options.timeoutMs ?? PROPOSAL_TIMEOUT_MS);
+    return this.#submit(data, null, options);
   }
 
-  /** Changes the membership; resolves when the change's entry is applied here. */
-  changeMembership(change: ConfChange, options: TimeoutOption = {}): Promise<Committed> {
-    return this.#submit(NO_BYTES, change, options.timeoutMs ?? PROPOSAL_TIMEOUT_MS);
+  /**
+   * Changes the membership; resolves when the change's entry is applied here. `once`: it follows from the membership of this
+   * moment, and is given up where leadership changes before it is appended.
+   */
+  changeMembership(change: ConfChange, options: TimeoutOption & { readonly once?: boolean } = {}): Promise<Committed> {
+    return this.#submit(NO_BYTES, change, options);
   }
 
   /** A linearizable read position: state read after this resolves holds every write acknowledged before the call. */
@@ -221,12 +224,24 @@ export class RaftNode {
     for (const listener of this.#listeners[name]) listener(value);
   }
 
-  #submit(data: Uint8Array, change: ConfChange | null, timeoutMs: number): Promise<Committed> {
+  #submit(
+    data: Uint8Array,
+    change: ConfChange | null,
+    { timeoutMs = PROPOSAL_TIMEOUT_MS, once = false }: TimeoutOption & { readonly once?: boolean },
+  ): Promise<Committed> {
     const runtime = this.#runtime;
     return new Promise((resolve, reject) => {
       if (this.#state !== 'open' || runtime.stopped) return reject(raftError('STOPPED', null));
       const nowMs = runtime.clock.nowMs();
-      runtime.proposals.submit({ data, change, startedMs: nowMs, deadlineMs: nowMs + timeoutMs, resolve, reject });
+      runtime.proposals.submit({
+        data,
+        change,
+        once,
+        startedMs: nowMs,
+        deadlineMs: nowMs + timeoutMs,
+        resolve,
+        reject,
+      });
       runtime.schedule();
     });
   }
