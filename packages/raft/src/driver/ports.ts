@@ -64,7 +64,6 @@ export interface SnapshotSink {
   write(chunk: Uint8Array): Promise<void>;
   /** Verifies size and checksum. Rejects, and forgets the bytes, where they are wrong. */
   finish(): Promise<void>;
-  abort(): Promise<void>;
 }
 
 export interface PeerAddress {

@@ -1,7 +1,7 @@
 /**
- * The timer that drives a node; there is never more than one pending. It notices when the event loop stalled and says so before it says that time has passed, and
- * it reports time one `immediate` later, so that heartbeats which already wait in the sockets are read first (otherwise a
- * 300 ms stall starts an election against a healthy leader).
+ * The timer that drives a node; there is never more than one pending. It notices when the event loop stalled and says so
+ * before it says that time has passed, and it reports time one `immediate` later, so that heartbeats which already wait in
+ * the sockets are read first (otherwise a 300 ms stall starts an election against a healthy leader).
  */
 import { HOUSEKEEPING_EVERY_MS } from './limits.ts';
 import type { Clock, TimerHandle } from './ports.ts';

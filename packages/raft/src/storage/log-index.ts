@@ -17,10 +17,6 @@ export class LogIndex {
     return this.#blocks.at(-1);
   }
 
-  get first(): BlockSpan | undefined {
-    return this.#blocks[0];
-  }
-
   push(block: BlockSpan): void {
     const last = this.last;
     if (last && block.first !== last.last + 1) throw new Error(`block ${block.first} does not follow ${last.last}`);

@@ -106,7 +106,6 @@ export class SnapshotStore {
         }
         this.#keep({ ...record, chunkCount: writer.count });
       },
-      abort: () => Promise.resolve(),
     };
   }
 

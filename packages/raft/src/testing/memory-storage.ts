@@ -126,7 +126,6 @@ export class MemoryStorage implements Storage {
         this.#received = { meta, bytes };
         return Promise.resolve();
       },
-      abort: () => Promise.resolve(),
     });
   }
 

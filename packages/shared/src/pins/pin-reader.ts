@@ -27,8 +27,8 @@ export class PinReader {
   readonly #cells: number;
   readonly #key: PinKey = newPinKey();
   readonly #found: FoundPin = { backend: 0, expiresS: 0, revision: 0 };
-  /** Where the moves stood when the writer was taken for dead; -1: it is not. */
-  #givenUpAt = -1;
+  /** Where the moves stood when the writer was taken for dead; null: it is not. No number would do: the count wraps. */
+  #givenUpAt: number | null = null;
 
   constructor(memory: SharedArrayBuffer) {
     this.#words = new Int32Array(memory);
