@@ -242,6 +242,17 @@ describe('history and rollback', () => {
   });
 });
 
+it('the last thousand changes are remembered, and no more', () => {
+  const { machine } = seeded();
+  for (let count = 1; count <= 1_010; count++) {
+    const data = encodeCommand({ v: 1, type: 'backend.set', pool: 'api', id: 'b1', weight: count % 2 });
+    machine.apply([{ index: count + 1, term: 1, kind: 0, stampMs: count, origin: '', seq: count, data }]);
+  }
+  const { audit, history } = machine.state;
+  expect([audit.size, history.size]).toEqual([1_000, 1_000]);
+  expect([audit.has('11'), audit.has('12'), history.has('11'), history.has('12')]).toEqual([false, true, false, true]);
+});
+
 describe('an idempotency key', () => {
   it('does a thing once and answers the same again', () => {
     const log = seeded();
@@ -274,6 +285,16 @@ describe('an idempotency key', () => {
     expect(machine.state.outcomes.bytes).toBeLessThanOrEqual(16_777_216);
     expect(machine.state.outcomes.size).toBeGreaterThan(10);
     expect(replace('first')).not.toHaveProperty('replayed');
+  });
+
+  it('is no longer answered from memory after a day, also where nobody has ticked since', () => {
+    const log = seeded();
+    const command = { type: 'backend.set', pool: 'api', id: 'b1', weight: 5, key: 'k1' } as const;
+    log.run(command);
+    log.pass(86_400_000);
+    expect(log.run(command)).toHaveProperty('replayed');
+    log.pass(1);
+    expect(log.run(command)).not.toHaveProperty('replayed');
   });
 
   it('is forgotten after a day', () => {

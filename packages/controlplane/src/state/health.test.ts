@@ -212,6 +212,14 @@ describe('an observer that alone sees most backends down', () => {
     expect(isIsolated(log.state, 'n1')).toBe(false);
   });
 
+  it('is believed where there is one backend only: too little to tell who is cut off', () => {
+    const log = allUp(cluster());
+    for (const name of ['b2', 'b3']) log.run({ type: 'resource.delete', kind: 'backend', pool: 'api', name });
+    log.observe('n1', false, 'api/b1');
+    live(log, 60_000, 'n1', 'n2', 'n3');
+    expect(isIsolated(log.state, 'n1')).toBe(false);
+  });
+
   it('of two, is the one that cannot reach what the other can', () => {
     const log = allUp(cluster({ nodes: 2 }), 2);
     log.observe('n2', false, ...ALL);
@@ -244,6 +252,25 @@ describe('a backend that flaps', () => {
     expect(readHealth(log.state)[0]).toMatchObject({ verdict: 'down', flapCount: 5, holdUntilMs: log.nowMs + 60_000 });
     live(log, 400_000, 'n1', 'n2', 'n3');
     expect(readHealth(log.state)[0]).toMatchObject({ verdict: 'up', flapCount: 0, holdUntilMs: 0 });
+  });
+});
+
+describe('the longest times', () => {
+  it('a backend that never stops flapping is held down for five minutes at most', () => {
+    const log = allUp(cluster());
+    for (let fall = 1; fall <= 30; fall++)
+      for (const ok of [false, true]) for (const node of ['n1', 'n2', 'n3']) log.observe(node, ok, 'api/b1');
+    expect(readHealth(log.state)[0]).toMatchObject({ flapCount: 30, holdUntilMs: log.nowMs + 300_000 });
+  });
+
+  it('one that fails its traffic each time it is back is ejected for five minutes at most', () => {
+    const log = allUp(cluster({ pool: { outlier: { baseEjectionMs: 200_000 } } }));
+    const propose = () => log.run({ type: 'outlier.propose', pool: 'api', backend: 'b1', node: 'n1' });
+    propose();
+    live(log, 210_000, 'n1', 'n2', 'n3');
+    expect(log.verdict('api/b1')).toBe('up');
+    propose();
+    expect(readHealth(log.state)[0]?.ejectedUntilMs).toBe(log.nowMs + 300_000);
   });
 });
 

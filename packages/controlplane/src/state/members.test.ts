@@ -86,6 +86,24 @@ describe('a drain', () => {
       (log: TestLog): unknown => log.run({ type: 'drain.set', id: 'n2' }),
       /n2 is being drained/,
     ],
+    [
+      'where another stands by already, which may stop at any time',
+      ['n1', 'n2', 'n3'],
+      (log: TestLog): void => {
+        log.run({ type: 'drain.set', id: 'n2' });
+        log.run({ type: 'drain.phase', id: 'n2', phase: 'drained' });
+      },
+      /no quorum/,
+    ],
+    [
+      'while the connections of another are drained',
+      ['n1', 'n2', 'n3', 'n4', 'n5'],
+      (log: TestLog): void => {
+        log.run({ type: 'drain.set', id: 'n2' });
+        log.run({ type: 'drain.phase', id: 'n2', phase: 'draining' });
+      },
+      /n2 is being drained/,
+    ],
   ] as const)('%s is refused unless forced', (_what, nodes, before, why) => {
     const log = cluster(...nodes);
     before(log);
