@@ -69,6 +69,18 @@ let thread: Thread;
 afterEach(() => thread.pins.close());
 
 describe('a choice of this thread', () => {
+  it('is remembered within bounds also where clients choose long keys', () => {
+    thread = new Thread();
+    const keyAt = (number: number): string => `${number}`.padStart(16_384, 'x');
+    for (let number = 0; number < 530; number += 1) thread.set(keyAt(number), 'b1');
+    expect(thread.pins.ownCount).toBe(512);
+    expect([thread.get(keyAt(0)), thread.get(keyAt(529))]).toEqual([null, 'b1']);
+    // Said again, a choice counts once.
+    thread.nowMs += 2_000;
+    for (let number = 500; number < 530; number += 1) thread.set(keyAt(number), 'b1');
+    expect(thread.pins.ownCount).toBe(512);
+  });
+
   it('holds until the table has an answer, which then holds instead', () => {
     thread = new Thread();
     expect([thread.get('k'), thread.pins.unconfirmed]).toEqual([null, false]);

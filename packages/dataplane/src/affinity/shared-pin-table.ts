@@ -12,6 +12,8 @@ import type { Pin, PinTable } from './pin-table.ts';
 
 /** Own choices that are remembered; the oldest make room. */
 const OWN_MAX_COUNT = 65_536;
+/** And of their keys, which clients choose: a header may be some kilobytes long. */
+const OWN_KEYS_MAX_CHARS = 8_388_608;
 /** Between choosing and proposing. */
 const BATCH_MS = 4;
 const BATCH_MAX_COUNT = 2_048;
@@ -46,6 +48,7 @@ export interface SharedPinOptions {
 export class SharedPinTable implements PinTable {
   readonly #options: SharedPinOptions;
   readonly #own = new Map<string, Own>();
+  #ownKeyChars = 0;
   readonly #key = newPinKey();
   #reader: PinReader | null = null;
   /** By slot: whose it was when last seen. */
@@ -81,7 +84,7 @@ export class SharedPinTable implements PinTable {
     const own = this.#own.get(place);
     if (own === undefined) return null;
     if (own.expiresMs <= nowMs) {
-      this.#own.delete(place);
+      this.#forget(place, own);
       return null;
     }
     this.unconfirmed = true;
@@ -99,9 +102,10 @@ export class SharedPinTable implements PinTable {
     const own = this.#own.get(place);
     const isKnown = own?.backendId === backendId && (own.isNeeded || !isNeeded);
     if (isKnown && nowMs - own.proposedMs < PROPOSE_AGAIN_MS) return;
-    this.#own.delete(place);
+    if (own !== undefined) this.#forget(place, own);
     this.#own.set(place, { pool, key, backendId, isNeeded, proposedMs: nowMs, expiresMs: nowMs + ttlMs });
-    if (this.#own.size > OWN_MAX_COUNT) this.#forgetOldest();
+    this.#ownKeyChars += key.length;
+    if (this.#own.size > OWN_MAX_COUNT || this.#ownKeyChars > OWN_KEYS_MAX_CHARS) this.#forgetOldest();
     this.#propose(pool, key, isNeeded ? slot | PIN_NEEDED : slot);
   }
 
@@ -120,7 +124,7 @@ export class SharedPinTable implements PinTable {
         return;
       }
       const [place, own] = next.value;
-      if (own.expiresMs <= nowMs || this.#committed(own.pool, own.key, nowMs) !== null) this.#own.delete(place);
+      if (own.expiresMs <= nowMs || this.#committed(own.pool, own.key, nowMs) !== null) this.#forget(place, own);
       else if (!own.isNeeded && this.#isOtherwiseNow(own))
         this.set({ ...own, ttlMs: own.expiresMs - nowMs, isNeeded: true }, nowMs);
     }
@@ -158,9 +162,16 @@ export class SharedPinTable implements PinTable {
     return found.id;
   }
 
+  #forget(place: string, own: Own): void {
+    this.#own.delete(place);
+    this.#ownKeyChars -= own.key.length;
+  }
+
   #forgetOldest(): void {
-    const [oldest] = this.#own.keys();
-    if (oldest !== undefined) this.#own.delete(oldest);
+    for (const [place, own] of this.#own) {
+      if (this.#own.size <= OWN_MAX_COUNT && this.#ownKeyChars <= OWN_KEYS_MAX_CHARS) return;
+      this.#forget(place, own);
+    }
   }
 
   #propose(pool: string, key: string, slot: number): void {
