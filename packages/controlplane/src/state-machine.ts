@@ -24,7 +24,7 @@ export interface Applied {
   /** One per entry; undefined for those that carry no command. */
   readonly results: readonly (CommandResult | undefined)[];
   readonly changes: Changes;
-  /** The whole state was replaced by a snapshot: everything may have changed. */
+  /** The whole state was replaced by a snapshot: everything may have changed, and `changes` is empty. */
   readonly restored: boolean;
 }
 
@@ -123,12 +123,7 @@ export class ClusterStateMachine implements StateMachine {
     }
     this.#state = state;
     this.#demandLevel();
-    const changes = new ChangeSet();
-    changes.revision = true;
-    changes.config = true;
-    for (const id of state.members.keys()) changes.members.add(id);
-    for (const id of state.drains.keys()) changes.drains.add(id);
-    this.#tell([], changes, true);
+    this.#tell([], new ChangeSet(), true);
   }
 
   #tell(results: readonly (CommandResult | undefined)[], changes: ChangeSet, restored: boolean): void {
