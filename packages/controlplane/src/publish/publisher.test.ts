@@ -96,6 +96,39 @@ describe('publisher', () => {
     prober.close();
   });
 
+  it('tells a thread that appears late of the drain and the overlay that hold', async () => {
+    const made = (publisher = new Publisher(() => null));
+    made.drain(5_000);
+    made.setOverlay([{ pool: 'api', id: 'b1' }]);
+    const late = thread(1);
+    made.addPort(1, late.controlPort);
+    await waitFor('both', () => late.draining && late.overlay.length === 1);
+  });
+
+  it('a drain that begins anew is over only when the threads say so anew', async () => {
+    const made = (publisher = new Publisher(() => null));
+    const one = thread(1);
+    made.addPort(1, one.controlPort);
+    made.drain(5_000);
+    await waitFor('the end of the drain', () => made.drained);
+    made.drain(5_000);
+    expect(made.drained).toBe(false);
+    await waitFor('the end of the second', () => made.drained);
+  });
+
+  it('who waits for all threads does not wait for one that ended', async () => {
+    const made = (publisher = new Publisher(() => null));
+    const [quick, slow] = [thread(1), thread(2)];
+    slow.acknowledge = false;
+    made.addPort(1, quick.controlPort);
+    made.addPort(2, slow.controlPort);
+    made.publishSnapshot(snapshot(3));
+    const served = made.whenActive(3, 60_000);
+    await made.collect(5_000);
+    slow.close();
+    expect(await served).toBe(true);
+  });
+
   it('answers a scrape in time although a thread hangs', async () => {
     const made = (publisher = new Publisher(() => null));
     const hung = thread(1);
