@@ -2,7 +2,7 @@
 import { Worker } from 'node:worker_threads';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { bytesFor, CELL, cellsFor, HEADER, encodeKey, encodeShownKey, keyText, newPinKey } from './layout.ts';
+import { bytesFor, CELL, cellsFor, HEADER, encodeKey, encodeShownKey, homeCell, keyText, newPinKey } from './layout.ts';
 import { PIN_RECORD_BYTES } from './pin-capture.ts';
 import { PinReader } from './pin-reader.ts';
 import { PinWriter } from './pin-writer.ts';
@@ -57,18 +57,26 @@ it('a full table refuses new pins and still replaces old ones', () => {
   expect(new PinReader(writer.memory).get('p', '0', 0)?.backend).toBe(77);
 });
 
-it('behaves as a map does, whatever is set, deleted and swept', () => {
-  const step = fc.record({ op: fc.constantFrom('set', 'set', 'delete', 'sweep'), key: fc.nat(40), backend: fc.nat(3) });
+it.each([
+  ['with room', 60],
+  ['that is full, where runs go round the end', 7],
+])('a table %s behaves as a map does, whatever is set, deleted and swept', (_what, pinsMax) => {
+  const step = fc.record({
+    op: fc.constantFrom('set', 'set', 'set', 'set', 'delete', 'delete', 'delete', 'sweep'),
+    key: fc.nat(40),
+    backend: fc.nat(3),
+  });
   fc.assert(
     fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
-      const writer = new PinWriter(60);
+      const writer = new PinWriter(pinsMax);
       const reader = new PinReader(writer.memory);
       const expected = new Map<number, number>();
       let surprises = 0;
       for (const { op, key, backend } of steps) {
         if (op === 'set') {
-          writer.set(keyOf('p', `${key}`), { backend, expiresS: 9, revision: 1 });
-          expected.set(key, backend);
+          const isSet = writer.set(keyOf('p', `${key}`), { backend, expiresS: 9, revision: 1 });
+          if (isSet) expected.set(key, backend);
+          if (!isSet && (expected.has(key) || expected.size < pinsMax)) surprises += 1;
         } else if (op === 'delete') {
           if (writer.delete(keyOf('p', `${key}`)) !== expected.delete(key)) surprises += 1;
         } else {
@@ -91,6 +99,24 @@ it('behaves as a map does, whatever is set, deleted and swept', () => {
       expect(visited).toBe(expected.size);
     }),
   );
+});
+
+it('a run of cells that goes round the end of the table loses nobody, whoever of it goes first', () => {
+  const { cells } = new PinWriter(7);
+  const all = Array.from({ length: 400 }, (_, n) => `${n}`);
+  const atHome = (cell: number) => all.filter((key) => homeCell(keyOf('p', key).hash, cells) === cell).slice(0, 2);
+  const run = [...atHome(cells - 1), ...atHome(0), ...atHome(1)];
+  expect(run).toHaveLength(6);
+  for (const first of run) {
+    for (const second of run.filter((key) => key !== first)) {
+      const writer = new PinWriter(7);
+      const reader = new PinReader(writer.memory);
+      for (const key of run) writer.set(keyOf('p', key), { backend: Number(key), expiresS: 9, revision: 1 });
+      for (const gone of [first, second]) writer.delete(keyOf('p', gone));
+      const found = run.filter((key) => reader.get('p', key, 0)?.backend === Number(key));
+      expect(found).toEqual(run.filter((key) => key !== first && key !== second));
+    }
+  }
 });
 
 it('a capture is of its moment, whatever is written while it is read', () => {
@@ -132,6 +158,23 @@ it('a writer that died in mid-write costs one wait, and only the pin that it was
   Atomics.add(words, HEADER.moves, 1);
   Atomics.add(words, at ?? 0, 1);
   expect(reader.get('p', 'torn', 0)?.backend).toBe(1);
+});
+
+it('a cell that was written a billion times begins to count again, and never looks empty', () => {
+  const writer = new PinWriter(10);
+  const words = new Int32Array(writer.memory);
+  const set = (backend: number) => writer.set(keyOf('p', 'k'), { backend, expiresS: 9, revision: 1 });
+  set(0);
+  const at = [...Array(writer.cells).keys()]
+    .map((cell) => HEADER.words + cell * CELL.words)
+    .find((cell) => words[cell] !== 0) as number;
+  Atomics.store(words, at + CELL.seq, 0x7fffffee);
+  for (let backend = 1; backend <= 12; backend += 1) {
+    set(backend);
+    expect(words[at + CELL.seq]).toBeGreaterThan(0);
+    expect(new PinReader(writer.memory).get('p', 'k', 0)?.backend).toBe(backend);
+  }
+  expect(writer.count).toBe(1);
 });
 
 it('captures that nobody reads are given up for newer ones', () => {
