@@ -110,7 +110,7 @@ async function verdict(round: number, spare: string): Promise<number> {
   const id = `first-${round}`;
   const backend = new Backend(id);
   const address = await backend.start();
-  const health = { path: '/ready', intervalMs: 100, timeoutMs: 500, unhealthyAfter: 2, healthyAfter: 1 };
+  const health = { path: '/ready', intervalMs: 100, timeoutMs: 100, unhealthyAfter: 2, healthyAfter: 1 };
   const backends = [
     { id, address },
     { id: 'spare', address: spare, priority: 1 },

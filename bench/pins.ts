@@ -13,7 +13,13 @@ import { parseArgs } from 'node:util';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import type { MessagePort } from 'node:worker_threads';
 import { startControl } from '@flotilla/controlplane';
-import { type Command, ClusterStateMachine, encodeCommand, readSessions } from '@flotilla/controlplane/state';
+import {
+  type Command,
+  ClusterStateMachine,
+  encodeCommand,
+  featureLevel,
+  readSessions,
+} from '@flotilla/controlplane/state';
 import { TestProxyThread } from '@flotilla/controlplane/testing';
 import { BACKEND_SLOTS_MAX, encodeKey, newPinKey, PIN_PROPOSAL_WORDS, PinReader } from '@flotilla/shared';
 import { createLogger } from '@flotilla/shared/runtime';
@@ -84,7 +90,12 @@ async function fullTable(pins: number): Promise<void> {
     const data = encodeCommand({ v: 1, ...(command as object) } as Command);
     return { index, term: 1, kind: 0 as const, stampMs, origin: 'n1#bench', seq: index, data };
   };
-  machine.apply([entry({ type: 'config.replace', document })]);
+  const member = { id: 'n1', replica: 'n1#bench', raft: 'r', api: 'a', version: '0', featureLevel };
+  machine.apply([
+    entry({ type: 'member.announce', ...member }),
+    entry({ type: 'features.raise', level: featureLevel }),
+    entry({ type: 'config.replace', document }),
+  ]);
   const batches: Int32Array[] = [];
   for (let from = 0; from < pins; from += BATCH) batches.push(pinWords(from, Math.min(BATCH, pins - from)));
   let startMs = cpuMs();
@@ -96,6 +107,7 @@ async function fullTable(pins: number): Promise<void> {
   });
   line(`apply, per pin (entries of ${BATCH}, encode + decode + digest)`, ((cpuMs() - startMs) * 1e3) / pins, 'µs');
   line('  longest entry', apply, 'ms');
+  if (machine.state.pins.size !== pins) throw new Error(`${machine.state.pins.size} of ${pins} pins were taken`);
   const { memory } = machine.state.pins;
   line('memory of a pin, all told', (memory?.byteLength ?? 0) / pins, 'bytes');
   const reader = new PinReader(memory ?? new SharedArrayBuffer(64));

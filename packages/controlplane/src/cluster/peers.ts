@@ -45,6 +45,7 @@ export class Peers {
   readonly #agent: HttpAgent | HttpsAgent;
   readonly #get: typeof httpGet;
   readonly #timer: NodeJS.Timeout;
+  #closed = false;
   /** One question at a time per peer; who comes meanwhile shares its answer. */
   readonly #asking = new Map<string, Promise<PeerView>>();
 
@@ -71,12 +72,14 @@ export class Peers {
 
   /** Asks everybody now; answers what they said. */
   async refresh(): Promise<readonly (readonly [id: string, view: PeerView])[]> {
+    if (this.#closed) return [];
     const others = this.#others();
     for (const id of this.#views.keys()) if (!others.some((other) => other.id === id)) this.#views.delete(id);
     return Promise.all(others.map(async (other) => [other.id, await this.#ask(other)] as const));
   }
 
   close(): void {
+    this.#closed = true;
     clearInterval(this.#timer);
     this.#agent.destroy();
   }
