@@ -148,6 +148,20 @@ test('a member is added as a learner and removed', async () => {
   expect(confs).toEqual(['3 1', '3 0']);
 });
 
+test('a leader removes itself: the others go on under another, with all that it acknowledged', async () => {
+  const c = await start();
+  const leader = await c.leader();
+  await leader.node.propose(bytes('before'));
+  await leader.node.changeMembership({ steps: [{ op: 'remove', id: leader.replica }], context: bytes('{}') });
+  await waitFor('it to leave office', () => leader.node.status().role !== 'leader');
+  await c.kill(leader.name);
+  const next = await c.leader();
+  await next.node.propose(bytes('after'));
+  await c.converged();
+  expect(next.node.status().conf.voters).not.toContain(leader.replica);
+  for (const { machine } of c.running) expect(machine.commands).toEqual(['before', 'after']);
+});
+
 test('writes through a follower outlive the death of the leader, each applied exactly once', async () => {
   const c = await start();
   const leader = await c.leader();
