@@ -16,11 +16,12 @@ import { judge } from '../linearizability/judge.ts';
 import { CONTAINER_FAULTS, ContainerLab, VISITOR } from './faults.ts';
 
 const seed = Number(process.env['FLOTILLA_CHAOS_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
-const seconds = Number(process.env['FLOTILLA_CHAOS_SECONDS'] ?? 30);
+const seconds = Number(process.env['FLOTILLA_CHAOS_SECONDS'] ?? 40);
 const REGISTERS = ['b1', 'b2'];
 const COUNTER = 'b3';
 const OPERATIONS_MIN = 100;
-const FAULTS_MIN = 5;
+/** An engine that is busy takes seconds for what a process does at once. */
+const FAULTS_MIN = 3;
 /** Building, starting, healing and judging take their time besides. */
 const LIMIT_MS = seconds * 1_000 + 240_000;
 
