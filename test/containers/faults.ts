@@ -106,6 +106,8 @@ const addressOf = (stage: ContainerStage, id: string): Promise<string> =>
 async function deafen(stage: ContainerStage, to: string, from: string): Promise<() => Promise<void>> {
   const pid = await inspect(stage, to, '{{.State.Pid}}');
   const address = await addressOf(stage, from);
+  // One of the two is down: there is nothing to hear.
+  if (pid === '0' || address === '') return () => Promise.resolve();
   const rule = (what: string): Promise<unknown> =>
     run('nsenter', [
       '--target',
