@@ -115,6 +115,9 @@ export class Compose {
         waitFor(`${node.id} to be ready`, async () => (await node.call('GET', '/ready')).status === 200, {
           timeoutMs: 90_000,
           everyMs: 100,
+        }).catch(async (error: unknown) => {
+          const log = await this.compose('logs', '--tail', '30', node.id);
+          throw new Error(`${(error as Error).message}\n${log}`, { cause: error });
         }),
       ),
     );
