@@ -284,6 +284,34 @@ test('tls passes through by server name, end to end', async () => {
   await expect(ask('three.example.com')).rejects.toThrow();
 });
 
+/** What a thread sent toward its access log. */
+function accessLines(threads: TestProxyThreads): Record<string, unknown>[] {
+  const lines: Record<string, unknown>[] = [];
+  threads.threads[0]!.worker.on('message', ({ type, text }: { type: string; text: string }) => {
+    if (type !== 'access-log') return;
+    for (const line of text.trimEnd().split('\n')) lines.push((JSON.parse(line) as { access: object }).access as never);
+  });
+  return lines;
+}
+
+test('a stream has its line in the access log, also one that found no backend', async () => {
+  const listener = { accessLog: { sampleRatio: 1 } };
+  const { threads, port } = await start([await echo()], { listener });
+  const lines = accessLines(threads);
+  const socket = await dial(port);
+  const received = readAll(socket);
+  socket.end('hello');
+  await received;
+  await waitFor('its line', () => lines.length > 0);
+  const stream = { listener: 'raw', client: '127.0.0.1', protocol: 'tcp', serverName: '', status: 0 };
+  expect(lines[0]).toMatchObject({ ...stream, reason: '', pool: 'app', backend: 'b1', bytesIn: 5, bytesOut: 5 });
+  const lost = await start([], { listener });
+  const ofLost = accessLines(lost.threads);
+  await ended(await dial(lost.port));
+  await waitFor('its line', () => ofLost.length > 0);
+  expect(ofLost[0]).toMatchObject({ ...stream, reason: 'no-backend', backend: '', bytesIn: 0, bytesOut: 0 });
+});
+
 test('udp: each client has its session, its backend, and an end', async () => {
   const backend = async (name: string): Promise<number> => {
     const socket = createSocket('udp4');
@@ -295,8 +323,9 @@ test('udp: each client has its session, its backend, and an end', async () => {
   };
   const timeouts = { headerMs: 100, idleMs: 100, requestMs: 100, tunnelMs: 100, udpIdleMs: 300 };
   const { threads, port } = await start([await backend('one'), await backend('two')], {
-    listener: { protocol: 'udp', timeouts },
+    listener: { protocol: 'udp', timeouts, accessLog: { sampleRatio: 1 } },
   });
+  const lines = accessLines(threads);
   const client = createSocket('udp4');
   cleanups.push(() => client.close());
   const ask = async (text: string): Promise<string> => {
@@ -309,4 +338,13 @@ test('udp: each client has its session, its backend, and an end', async () => {
   expect((await threads.threads[0]!.stats()).connections).toEqual([['raw', 1]]);
   await waitFor('the session to end', async () => (await threads.threads[0]!.stats()).connections[0]?.[1] === 0);
   expect(new Int32Array(threads.memory.inFlight).slice(0, 2)).toEqual(new Int32Array([0, 0]));
+  await waitFor('its line', () => lines.length > 0);
+  expect(lines).toEqual([
+    expect.objectContaining({
+      protocol: 'udp',
+      client: '127.0.0.1',
+      backend: expect.stringMatching(/^b[12]$/),
+      bytesIn: 2,
+    }),
+  ]);
 });

@@ -13,6 +13,7 @@ import type { Wire } from '../wire/wire.ts';
 import { parseClientHello } from './client-hello.ts';
 import { proxiedAddresses } from './connection.ts';
 import type { Accepted, ClientConnection } from './connection.ts';
+import { logStream } from './stream-log.ts';
 import { connectUpstream } from './stream-upstream.ts';
 import type { Upstream } from './stream-upstream.ts';
 
@@ -23,6 +24,10 @@ export class StreamProxy implements ClientConnection {
   #giveUp: () => void = () => {};
   #idle: Timer | null = null;
   #idleMs = 0;
+  #serverName = '';
+  #reason = '';
+  #bytesIn = 0;
+  #bytesOut = 0;
 
   constructor(accepted: Accepted) {
     this.#accepted = accepted;
@@ -43,8 +48,7 @@ export class StreamProxy implements ClientConnection {
 
   /** Orderly: both sides see the end of the stream, not a reset. */
   expire(): void {
-    this.#accepted.listener.stats.error('connection-age');
-    this.destroy();
+    this.#fail('connection-age');
   }
 
   destroy(): void {
@@ -72,6 +76,7 @@ export class StreamProxy implements ClientConnection {
 
   #route(serverName: string, head: Buffer | null): void {
     const { socket, context, listener } = this.#accepted;
+    this.#serverName = serverName;
     // Not before there is somewhere to send it.
     socket.pause();
     const route = listener.table().matchSni(serverName);
@@ -100,6 +105,7 @@ export class StreamProxy implements ClientConnection {
     const { stats } = listener;
     const received = (buffer: Buffer, length: number): void => {
       stats.bytesIn += length;
+      this.#bytesIn += length;
       this.#pass(buffer, length, client, toUpstream);
     };
     if (head !== null) received(head, head.length);
@@ -107,6 +113,7 @@ export class StreamProxy implements ClientConnection {
     receive(client, { received });
     upstream.receiver = (buffer, length) => {
       stats.bytesOut += length;
+      this.#bytesOut += length;
       this.#pass(buffer, length, upstream.socket, toClient);
     };
     client.on('end', () => toUpstream.end());
@@ -128,6 +135,7 @@ export class StreamProxy implements ClientConnection {
   }
 
   #fail(reason: string): void {
+    this.#reason = reason;
     this.#accepted.listener.stats.error(reason);
     this.#accepted.socket.destroy();
   }
@@ -135,9 +143,18 @@ export class StreamProxy implements ClientConnection {
   #closed(): void {
     this.#idle?.cancel();
     this.#giveUp();
-    const { context, listener } = this.#accepted;
+    const { context, listener, endpoints } = this.#accepted;
     const { backend, socket } = this.#upstream ?? { backend: null, socket: null };
     socket?.destroy();
     if (backend !== null) listener.stats.request(backend.pool, backend.id, 0, context.nowMs() - this.#startedMs);
+    logStream(context, listener.table().spec, {
+      client: endpoints.clientIp,
+      serverName: this.#serverName,
+      reason: this.#reason,
+      backend,
+      startedMs: this.#startedMs,
+      bytesIn: this.#bytesIn,
+      bytesOut: this.#bytesOut,
+    });
   }
 }

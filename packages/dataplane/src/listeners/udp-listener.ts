@@ -13,6 +13,7 @@ import type { ListenerStats } from '../metrics/stats-recorder.ts';
 import type { DataplaneContext } from '../thread/context.ts';
 import type { Timer } from '../thread/timers.ts';
 import { chooseByAddress, pickByAddress } from './choose-by-address.ts';
+import { logStream } from './stream-log.ts';
 import { UDP_SESSIONS_MAX_COUNT, UDP_WAITING_MAX_COUNT } from './limits.ts';
 import type { ListenerEnvironment } from './stream-listener.ts';
 
@@ -21,6 +22,9 @@ interface Session {
   readonly socket: Socket;
   readonly idle: Timer;
   readonly startedMs: number;
+  readonly client: string;
+  bytesIn: number;
+  bytesOut: number;
   /** Datagrams that came before the socket was connected; null since then. */
   waiting: Buffer[] | null;
 }
@@ -94,6 +98,7 @@ export class UdpListener {
     if (session === null) return;
     this.#context.timers.restart(session.idle, this.#table.spec.timeouts.udpIdleMs);
     this.stats.bytesIn += datagram.length;
+    session.bytesIn += datagram.length;
     if (session.waiting === null) session.socket.send(datagram);
     else if (session.waiting.length < UDP_WAITING_MAX_COUNT) session.waiting.push(datagram);
   }
@@ -119,11 +124,21 @@ export class UdpListener {
     });
     socket.on('message', (answer) => {
       this.stats.bytesOut += answer.length;
+      session.bytesOut += answer.length;
       this.#context.timers.restart(session.idle, this.#table.spec.timeouts.udpIdleMs);
       this.#socket?.send(answer, from.port, from.address);
     });
     const idle = this.#context.timers.after(this.#table.spec.timeouts.udpIdleMs, () => this.#end(key, session));
-    const session: Session = { backend, socket, idle, startedMs: this.#context.nowMs(), waiting: [] };
+    const session: Session = {
+      backend,
+      socket,
+      idle,
+      startedMs: this.#context.nowMs(),
+      client: from.address,
+      bytesIn: 0,
+      bytesOut: 0,
+      waiting: [],
+    };
     // Connected, so that the kernel drops what strangers send to it.
     socket.connect(backend.port, backend.host, () => {
       if (this.#sessions.get(key) !== session) return;
@@ -144,6 +159,7 @@ export class UdpListener {
     session.backend.runtime.end();
     this.stats.open--;
     this.stats.request(session.backend.pool, session.backend.id, 0, this.#context.nowMs() - session.startedMs);
+    logStream(this.#context, this.#table.spec, { ...session, serverName: '', reason: '' });
     if (this.#removed && this.#sessions.size === 0) this.#closeSocket();
   }
 

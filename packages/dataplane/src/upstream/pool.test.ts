@@ -7,7 +7,7 @@ import { createServer as createTlsServer } from 'node:tls';
 import type { AddressInfo } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import { waitFor } from '@flotilla/shared/testing';
-import { bed, bedSnapshot, startProxy } from '../testing/http-bed.ts';
+import { bed, bedSnapshot, startBackend, startProxy } from '../testing/http-bed.ts';
 import { OK_RESPONSE, rawClient, rawRequest } from '../testing/raw-tcp.ts';
 import { UpstreamPool } from './pool.ts';
 import { proxyHeader } from './proxy-header-out.ts';
@@ -176,6 +176,14 @@ describe('PROXY headers', () => {
 });
 
 describe('TLS to backends', () => {
+  test('a handshake that does not come to its end is given up after connectTimeoutMs', async () => {
+    const backend = await startBackend(() => null);
+    const tls = { verify: false, ca: null, serverName: null, clientCertificate: null };
+    const proxy = await startProxy([backend.port], { upstream: { tls, connectTimeoutMs: 100 } });
+    expect(await rawRequest(proxy.port, GET)).toMatch(/^HTTP\/1\.1 504 [^]*upstream-connect-timeout/);
+    expect(proxy.backend('app', 'b1').runtime.inFlight()).toBe(0);
+  });
+
   test('verified against the pool’s CA and name; refused without', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'upstream-tls-'));
     const [keyFile, certFile] = [join(folder, 'key.pem'), join(folder, 'cert.pem')];
