@@ -94,9 +94,14 @@ export function ownReason({ fields }: ResponseRead): string {
   return pairs(fields).find(([name]) => name.toLowerCase() === 'x-flotilla-error')?.[1] ?? '';
 }
 
-/** The reference takes a tab behind `chunked` for a part of it; by the grammar it is a blank. Nothing can be compared then. */
+/**
+ * Where the reference is narrower than the RFCs nothing can be compared: it takes a tab behind `chunked` for a part of it (a blank by
+ * the grammar), refuses minor versions above 1 (to be read as 1.1: RFC 9110 §2.5), and reads nothing behind a request to upgrade
+ * (which goes on as HTTP where the answer is no 101: §7.8).
+ */
 export function isBeyondReference(text: string): boolean {
-  return /^transfer-encoding:[^\r\n]*\t\r$/im.test(text);
+  if (/^transfer-encoding:[^\r\n]*\t\r$/im.test(text) || /(?:^| )HTTP\/1\.[2-9][ \r]/m.test(text)) return true;
+  return /^connection:[^\r\n]*upgrade/im.test(text) && /^upgrade:/im.test(text);
 }
 
 /**
