@@ -34,6 +34,7 @@ export interface StreamHandle {
 
 export interface Address {
   address?: string;
+  family?: string;
   port?: number;
 }
 

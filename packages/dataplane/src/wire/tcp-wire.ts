@@ -12,6 +12,9 @@ import type { Address, Native, TcpHandle } from './native.ts';
 /** What all of them read into. */
 const READ_BUFFER = Buffer.allocUnsafeSlow(65_536);
 
+/** What addresses are asked into: an object with a shape costs less than one without. */
+const PEER: Required<Address> = { address: '', family: '', port: 0 };
+
 /** Handles know their wire by it. */
 const WIRE = Symbol('wire');
 type OwnHandle = TcpHandle & { [WIRE]?: TcpWire };
@@ -27,8 +30,9 @@ export class TcpWire extends EventEmitter {
   destroyed = false;
   writableEnded = false;
   readonly writes: HandleWrites;
-  readonly remoteAddress: string | undefined;
-  readonly remotePort: number | undefined;
+  /** Undefined: the peer was gone before it was accepted. */
+  readonly remoteAddress: string | undefined = undefined;
+  readonly remotePort: number | undefined = undefined;
   readonly #handle: TcpHandle;
   #isReading = false;
   #isPaused = false;
@@ -44,10 +48,10 @@ export class TcpWire extends EventEmitter {
     super();
     this.#handle = handle;
     this.writes = new HandleWrites(handle, this);
-    const peer: Address = {};
-    handle.getpeername(peer);
-    this.remoteAddress = peer.address;
-    this.remotePort = peer.port;
+    if (handle.getpeername(PEER) === 0) {
+      this.remoteAddress = PEER.address;
+      this.remotePort = PEER.port;
+    }
     (handle as OwnHandle)[WIRE] = this;
     handle.onread = onRead;
     handle.useUserBuffer(READ_BUFFER);
