@@ -21,6 +21,8 @@ const { values } = parseArgs({
   },
 });
 const SECONDS = Number(values.seconds);
+/** Code is compiled as it is used. */
+const WARM_UP_SECONDS = 2;
 const H2_LOAD = ['-c16', '-m32'];
 const scene = new Scene();
 const { cert, key } = scene.certificate();
@@ -104,7 +106,7 @@ try {
         for (const protocol of wanted.filter((one) => takesPart(contestant.name, one))) {
           const port = PORTS[protocol] + (contestant.name === 'flotilla' ? 0 : 100);
           await waitFor(`port ${port}`, () => accepts(port));
-          load[protocol](port, 1);
+          load[protocol](port, WARM_UP_SECONDS);
           const before = cpuUs(pid);
           const { requests, perSecond } = load[protocol](port, SECONDS);
           const name = `${protocol} ${contestant.name}`;

@@ -28,6 +28,8 @@ export class StreamProxy implements ClientConnection {
   #reason = '';
   #bytesIn = 0;
   #bytesOut = 0;
+  /** By the coarse clock. */
+  #lastByteMs = 0;
 
   constructor(accepted: Accepted) {
     this.#accepted = accepted;
@@ -101,7 +103,8 @@ export class StreamProxy implements ClientConnection {
     const { proxyProtocol } = pool.spec.upstream;
     if (proxyProtocol !== 'none') toUpstream.text(proxyHeader(proxyProtocol, proxiedAddresses(endpoints)));
     this.#idleMs = listener.table().spec.timeouts.tunnelMs;
-    this.#idle = context.timers.after(this.#idleMs, () => this.#fail('stream-idle-timeout'));
+    this.#lastByteMs = context.nowMs();
+    this.#idle = context.timers.after(this.#idleMs, () => this.#checkIdle());
     const { stats } = listener;
     const received = (buffer: Buffer, length: number): void => {
       stats.bytesIn += length;
@@ -128,10 +131,18 @@ export class StreamProxy implements ClientConnection {
   }
 
   #pass(buffer: Buffer, length: number, from: Wire, to: SocketWriter): void {
-    if (this.#idle !== null) this.#accepted.context.timers.restart(this.#idle, this.#idleMs);
+    this.#lastByteMs = this.#accepted.context.timers.nowMs;
     to.copy(buffer, 0, length);
     to.flush();
     if (to.isCongested) from.pause();
+  }
+
+  /** The timer was set at the first byte; later ones only note their time. */
+  #checkIdle(): void {
+    const { context } = this.#accepted;
+    const leftMs = this.#lastByteMs + this.#idleMs - context.nowMs();
+    if (leftMs <= 0 || this.#idle === null) this.#fail('stream-idle-timeout');
+    else context.timers.restart(this.#idle, leftMs);
   }
 
   #fail(reason: string): void {
