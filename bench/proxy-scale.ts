@@ -109,7 +109,7 @@ async function latencies(isOver: () => boolean): Promise<number[]> {
 const text = (sorted: readonly number[]): string => {
   const at = (ratio: number): string =>
     (sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * ratio))] ?? NaN).toFixed(1);
-  return `median ${at(0.5)} ms, p99 ${at(0.99)} ms, worst ${at(1)} ms of ${sorted.length}`;
+  return `median ${at(0.5)} ms, p90 ${at(0.9)} ms, p99 ${at(0.99)} ms, worst ${at(1)} ms of ${sorted.length}`;
 };
 
 async function changes(): Promise<void> {
