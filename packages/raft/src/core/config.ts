@@ -29,6 +29,16 @@ export interface CoreConfig {
   /** Append messages, and their bytes, under way to one follower before an acknowledgement is needed. */
   readonly maxInflightMessages: number;
   readonly maxInflightBytes: number;
+  /**
+   * Append messages under way to one follower before entries that do not fill another wait for an answer: under load few
+   * large messages and writes instead of many small ones (Nagle's rule, RFC 896). Full messages know `maxInflight…` only.
+   */
+  readonly maxPartialAppends: number;
+  /** An entry of this size is heavy: it holds up whoever applies it, by up to `heavyEntryMs` for each such size. */
+  readonly heavyEntryBytes: number;
+  readonly heavyEntryMs: number;
+  /** The longest silence that heavy entries excuse. */
+  readonly heavyMaxMs: number;
   /** Bytes that a leader accepts before the first of them is committed. Beyond: `overloaded`. */
   readonly maxUncommittedBytes: number;
   /** Committed entries that the state machine may lag behind before a leader refuses more. */
@@ -59,6 +69,10 @@ export const DEFAULT_CORE_CONFIG: CoreConfig = {
   maxAppendBytes: 256 * KIB,
   maxInflightMessages: 64,
   maxInflightBytes: 4 * MIB,
+  maxPartialAppends: 64,
+  heavyEntryBytes: 256 * KIB,
+  heavyEntryMs: 125,
+  heavyMaxMs: 5000,
   maxUncommittedBytes: 32 * MIB,
   maxUnappliedEntries: 5000,
   maxPendingReads: 10_000,

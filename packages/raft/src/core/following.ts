@@ -6,6 +6,7 @@ import { assert } from './assert.ts';
 import { noteStamp } from './log-time.ts';
 import type { AppendRequest, Heartbeat } from './messages.ts';
 import { send, sendDurable } from './outbox.ts';
+import { waitForLeader } from './patience.ts';
 import type { RaftState } from './state.ts';
 import type { Entry, Index, ReplicaId } from './types.ts';
 
@@ -53,6 +54,7 @@ function takeEntries(s: RaftState, entries: readonly Entry[]): void {
   const first = entries[0]?.index ?? 0;
   if (first <= s.log.lastIndex) cutOff(s, first);
   s.log.append(entries);
+  waitForLeader(s, entries);
   for (const entry of entries) {
     s.draft.append.push(entry);
     noteStamp(s, entry);

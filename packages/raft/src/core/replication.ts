@@ -7,6 +7,7 @@ import { nextStamp } from './log-time.ts';
 import { entryBytes } from './log.ts';
 import type { AppendResponse, HeartbeatResponse } from './messages.ts';
 import { send } from './outbox.ts';
+import { isHeavy, waitForQuorum } from './patience.ts';
 import type { Progress } from './progress.ts';
 import { quorumValue } from './quorum.ts';
 import { assignWaitingReads } from './reads.ts';
@@ -32,6 +33,7 @@ export function appendAsLeader(s: RaftState, leading: Leadership, items: readonl
     leading.uncommittedBytes += entryBytes(entry);
   }
   s.log.append(entries);
+  waitForQuorum(s, leading, entries);
   for (const entry of entries) s.draft.append.push(entry);
   broadcastAppend(s, leading);
   return first;
@@ -50,10 +52,17 @@ export function sendAppend(s: RaftState, to: ReplicaId, progress: Progress, mode
   const hasEntries = !full && progress.next <= s.log.lastIndex;
   if (!hasEntries && (mode === 'entries' || (mode === 'commit' && progress.sentCommit >= s.commit))) return false;
   const { entries, bytes } = hasEntries ? s.log.sliceBytes(progress.next, s.config.maxAppendBytes) : NOTHING;
+  if (mode === 'entries' && waitsForMore(s, progress, prevIndex + entries.length)) return false;
   send(s, to, { type: 'append', term: s.term, prevIndex, prevTerm, entries, commit: s.commit });
   progress.sentCommit = Math.max(progress.sentCommit, s.commit);
   if (entries.length > 0 || progress.state === 'probe') progress.sent(prevIndex + entries.length, bytes);
   return true;
+}
+
+/** The answer that is under way will send these entries, and what has come by then, in one message. */
+function waitsForMore(s: RaftState, progress: Progress, lastIndex: Index): boolean {
+  if (progress.state !== 'replicate' || progress.inflights.count < s.config.maxPartialAppends) return false;
+  return lastIndex === s.log.lastIndex;
 }
 
 const NOTHING: { readonly entries: readonly Entry[]; readonly bytes: number } = { entries: [], bytes: 0 };
@@ -124,8 +133,8 @@ export function advanceCommit(s: RaftState, leading: Leadership): void {
     if (entry === undefined) continue;
     leading.uncommittedBytes -= entryBytes(entry);
     waiting.add(entry.origin);
-    // A change may end our own office: nobody else would tell of it.
-    urgent ||= entry.kind === EntryKind.conf;
+    // A change may end our own office: nobody else would tell of it. A heavy entry will silence us in a moment.
+    urgent ||= entry.kind === EntryKind.conf || isHeavy(s, entry);
   }
   s.commit = index;
   if (firstOfTerm) assignWaitingReads(s, leading);

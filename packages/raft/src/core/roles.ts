@@ -17,12 +17,13 @@ export function resetElectionDeadline(s: RaftState): void {
     s.term === 0
       ? random.betweenMs(config.firstElectionMinMs, config.firstElectionMaxMs)
       : random.betweenMs(config.electionMinMs, config.electionMaxMs);
-  s.electionDeadlineMs = s.nowMs + waitMs;
+  s.electionDeadlineMs = Math.max(s.nowMs + waitMs, s.patientUntilMs);
 }
 
 export function setLeader(s: RaftState, leader: ReplicaId | null): void {
   if (s.leader === leader) return;
   s.leader = leader;
+  s.patientUntilMs = 0;
   // The old leader's answer may still come, but nobody can say whether: a read is safe to ask again.
   failForwardedReads(s, 'no-leader');
 }

@@ -183,6 +183,8 @@ export interface RaftState {
   campaignTransfer: boolean;
   /** When to campaign unless a leader is heard; Infinity while leading. Written by roles, election and raft. */
   electionDeadlineMs: number;
+  /** No campaign before: the leader is busy with a heavy entry. Falls back to 0 with its office. Written by patience and roles. */
+  patientUntilMs: number;
   /** When the leader was last heard; -Infinity where never. Written by raft. */
   leaderContactMs: number;
   /** Non-null exactly while role is leader. Written by roles. */
@@ -270,6 +272,7 @@ export function createState(options: CoreOptions): RaftState {
     votes: new Map(),
     campaignTransfer: false,
     electionDeadlineMs: Infinity,
+    patientUntilMs: 0,
     leaderContactMs: -Infinity,
     leading: null,
     readSeq: 0,

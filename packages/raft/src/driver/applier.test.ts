@@ -38,6 +38,7 @@ async function checkpoints(entries: readonly Entry[], pieces: readonly number[])
     const count = pieces[turn % pieces.length] ?? 1;
     applier.add(entries.slice(at, at + count));
     at += count;
+    applier.run();
   }
   while (applied < entries.length) await new Promise((resolve) => void setImmediate(resolve));
   return found;

@@ -1,9 +1,11 @@
 /**
  * Feeds committed entries to the state machine in slices of a few milliseconds, so that heartbeats are answered while a
- * backlog is worked off. Order is the log's; a restore waits its turn like everything else.
+ * backlog is worked off. Order is the log's; a restore waits its turn like everything else. The owner runs the first
+ * slice of what it adds; the rest runs by itself.
  */
 import type { Entry, Index, SnapshotMeta, Term } from '../core/types.ts';
 import {
+  APPLY_AT_ONCE_MAX_BYTES,
   APPLY_SLICE_MAX_ENTRIES_COUNT,
   APPLY_SLICE_MAX_MS,
   APPLY_STEP_ENTRIES_COUNT,
@@ -40,6 +42,8 @@ export class Applier {
   term: Term;
   /** Period of log time that the last entry belongs to; null before the first: what came before it is not known. */
   #period: number | null = null;
+  /** Data of what was added since the last slice. */
+  #addedBytes = 0;
   #scheduled = false;
   #restoring = false;
   #stopped = false;
@@ -53,7 +57,7 @@ export class Applier {
   add(entries: readonly Entry[]): void {
     if (entries.length === 0) return;
     this.#queue.push({ type: 'apply', entries, at: 0 });
-    this.#runSoon();
+    for (const entry of entries) this.#addedBytes += entry.data.length;
   }
 
   /** A restore that waits is overtaken by a newer one, with whatever lies between: the store holds only the newest snapshot. */
@@ -61,12 +65,25 @@ export class Applier {
     const older = this.#queue.findIndex(({ type }) => type === 'restore');
     if (older >= 0) this.#queue.splice(older);
     this.#queue.push({ type: 'restore', meta });
-    this.#runSoon();
   }
 
   stop(): void {
     this.#stopped = true;
     this.#queue = [];
+  }
+
+  /**
+   * Runs a slice now, unless one is to come anyway or there is nothing to do. True where it ran. Large entries wait for the
+   * next turn: what this one has sent leaves first.
+   */
+  run(): boolean {
+    if (this.#queue.length === 0 || this.#scheduled || this.#restoring || this.#stopped) return false;
+    if (this.#addedBytes > APPLY_AT_ONCE_MAX_BYTES) {
+      this.#runSoon();
+      return false;
+    }
+    this.#slice();
+    return true;
   }
 
   #runSoon(): void {
@@ -82,6 +99,7 @@ export class Applier {
     if (this.#stopped || this.#restoring) return;
     const { clock, metrics } = this.#options;
     const startedMs = clock.nowMs();
+    this.#addedBytes = 0;
     let budget = APPLY_SLICE_MAX_ENTRIES_COUNT;
     try {
       while (budget > 0 && !this.#restoring) {

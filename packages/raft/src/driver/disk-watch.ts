@@ -38,15 +38,15 @@ export class DiskWatch {
   }
 
   /** The state if it differs from what was told last, else null. */
-  check(nowMs: number, oldestWriteMs: number): DiskState | null {
-    this.#stalled = oldestWriteMs > this.#stallMs;
+  check(nowMs: number, overdueMs: number): DiskState | null {
+    this.#stalled = overdueMs > this.#stallMs;
     if (nowMs >= this.#checkAtMs && !this.#checking) {
       this.#checkAtMs = nowMs + FREE_SPACE_CHECK_EVERY_MS;
       void this.#measure();
     }
     if (this.#stalled === this.#reported.stalled && this.#full === this.#reported.full) return null;
     if (this.#stalled !== this.#reported.stalled) {
-      this.#logger.warn({ oldestWriteMs }, this.#stalled ? 'the disk does not answer' : 'the disk answers again');
+      this.#logger.warn({ overdueMs }, this.#stalled ? 'the disk does not answer' : 'the disk answers again');
     }
     this.#reported = { stalled: this.#stalled, full: this.#full };
     return this.#reported;

@@ -9,8 +9,11 @@ export const PROPOSAL_TIMEOUT_MS = 5_000;
 /** How long a refused proposal or read rests before it is tried again, unless leadership changes earlier. */
 export const RETRY_AFTER_MS = 40;
 
-/** See `commitDelayMs` of the core: a client that writes again at once spares the followers a message. */
-export const COMMIT_DELAY_MS = 2;
+/**
+ * Where the driver differs from the core's defaults. A client that writes again at once spares the followers a message; and
+ * one small append under way makes the follower's disk the pace.
+ */
+export const CORE_CONFIG = { commitDelayMs: 2, maxPartialAppends: 1 } as const;
 
 export const READS_PENDING_MAX_COUNT = 65_536;
 /** Rounds of ReadIndex under way at once; callers beyond share the next one. */
@@ -19,10 +22,14 @@ export const READ_TIMEOUT_MS = 5_000;
 
 /** Waiting writes merged into one synced batch. */
 export const PERSIST_MERGE_MAX_BYTES = 8 * 1024 * 1024;
+/** A write of this size may take a millisecond longer before the disk is called stalled: 8 MiB/s is slow, not dead. */
+export const PERSIST_BYTES_PER_MS = 8 * 1024;
 export const PERSIST_MERGE_MAX_COUNT = 4_096;
 
 /** Time that applying may hold the event loop before sockets are served again. */
 export const APPLY_SLICE_MAX_MS = 3;
+/** More than this is applied one turn later, when acknowledgements and heartbeats of this turn are on their way. */
+export const APPLY_AT_ONCE_MAX_BYTES = 128 * 1024;
 export const APPLY_STEP_ENTRIES_COUNT = 64;
 export const APPLY_SLICE_MAX_ENTRIES_COUNT = 4_096;
 /** A digest of the state machine is taken at every multiple of this index. */

@@ -4,7 +4,7 @@
  */
 import { entryBytes } from '../codec/entries.ts';
 import type { Effect } from '../core/effects.ts';
-import { PERSIST_MERGE_MAX_BYTES, PERSIST_MERGE_MAX_COUNT } from './limits.ts';
+import { PERSIST_BYTES_PER_MS, PERSIST_MERGE_MAX_BYTES, PERSIST_MERGE_MAX_COUNT } from './limits.ts';
 import type { Clock, PersistBatch, RaftMetrics, Storage } from './ports.ts';
 
 export type Persist = Extract<Effect, { type: 'persist' }>;
@@ -24,6 +24,7 @@ export class Persister {
   #queue: Persist[] = [];
   /** When the batch under way was begun; null where none is. */
   #writingSinceMs: number | null = null;
+  #writingBytes = 0;
   /** Durable, but not handed on yet; oldest first. */
   readonly #finished: (readonly Persist[])[] = [];
   #delivering = false;
@@ -41,9 +42,10 @@ export class Persister {
     this.#deliver();
   }
 
-  /** Age of the oldest write that is not durable yet, 0 where there is none. */
-  oldestMs(nowMs: number): number {
-    return this.#writingSinceMs === null ? 0 : nowMs - this.#writingSinceMs;
+  /** Age of the write under way beyond what its size excuses; 0 where there is none. */
+  overdueMs(nowMs: number): number {
+    if (this.#writingSinceMs === null) return 0;
+    return Math.max(0, nowMs - this.#writingSinceMs - this.#writingBytes / PERSIST_BYTES_PER_MS);
   }
 
   /** The disk failed: nothing is written any more. */
@@ -71,6 +73,7 @@ export class Persister {
     const { clock, metrics, storage } = this.#options;
     const startedMs = clock.nowMs();
     this.#writingSinceMs = startedMs;
+    this.#writingBytes = batch.append.reduce((sum, entry) => sum + entryBytes(entry), 0);
     storage.persist(batch).then(
       () => {
         metrics.fsyncSeconds?.((clock.nowMs() - startedMs) / 1000);

@@ -164,6 +164,8 @@ export interface RaftMetrics {
   readonly persistEntries?: (count: number) => void;
   readonly leaderChange?: () => void;
   readonly stallMs?: (gapMs: number) => void;
+  /** Heartbeats of the leader, or answers of a follower, that were due and did not come before the next one that did. */
+  readonly heartbeatsMissed?: (count: number) => void;
   /** A message that did not fit or had no connection. */
   readonly messageDropped?: (lane: Lane, reason: 'no-link' | 'full') => void;
   /** A connection that was refused or broken off, by code. */

@@ -62,7 +62,7 @@ export class RaftNode {
     if (this.#state !== 'new') throw new RaftError('STOPPED', `cannot open: the node is ${this.#state}`);
     this.#state = 'open';
     const { snapshot } = this.#options.recovered;
-    if (snapshot !== null) await this.#runtime.restore(snapshot);
+    if (snapshot !== null) await this.#runtime.snapshots.restore(snapshot);
     await this.#runtime.start();
   }
 

@@ -72,7 +72,7 @@ export class Runtime {
     this.#metrics = options.metrics ?? {};
     const random = options.random ?? systemRandom;
     const shared = { storage, clock: this.clock, metrics: this.#metrics, logger: this.#logger };
-    const config = { ...DEFAULT_CORE_CONFIG, ...options.core };
+    const config = { ...DEFAULT_CORE_CONFIG, ...limits.CORE_CONFIG, ...options.core };
     const snapshot = recovered.snapshot;
     this.conf = snapshot?.conf ?? recovered.initialConf;
     this.confIndex = snapshot?.index ?? 0;
@@ -84,7 +84,7 @@ export class Runtime {
       mayVote: recovered.faults.length === 0,
       nowMs: this.clock.nowMs(),
       wallMs: this.clock.wallMs(),
-      config: { commitDelayMs: limits.COMMIT_DELAY_MS, ...options.core },
+      config,
     });
     this.proposals = new Proposals({
       self,
@@ -92,7 +92,7 @@ export class Runtime {
       commitSeconds: this.#metrics.commitSeconds,
     });
     this.reads = new Reads(1 + random.integer(FIRST_SEQ_BOUND));
-    this.links = new Links(self);
+    this.links = new Links(self, { everyMs: config.heartbeatMs, missed: this.#metrics.heartbeatsMissed });
     const onError = (error: unknown): void => this.fail(error);
     this.persister = new Persister({ ...shared, onDurable: (effects) => this.#durable(effects), onError });
     this.snapshots = new Snapshots({
@@ -117,7 +117,7 @@ export class Runtime {
       appliedTerm: snapshot?.term ?? 0,
       onEntries: (entries, results) => this.#appliedEntries(entries, results),
       onApplied: (index, digest) => this.#applied(index, digest),
-      restore: (meta) => this.restore(meta),
+      restore: (meta) => this.snapshots.restore(meta),
       onRestored: (meta) => this.#restored(meta),
       onError,
     });
@@ -185,16 +185,6 @@ export class Runtime {
     this.#queue = [];
   }
 
-  /** Replaces the state machine by this snapshot and checks that it became what the snapshot says. */
-  async restore(meta: SnapshotMeta): Promise<void> {
-    const { stateMachine, storage } = this.#options;
-    await stateMachine.restore(meta, storage.readSnapshot(meta));
-    const digest = stateMachine.digest();
-    if (digest !== meta.digest) {
-      throw new RaftError('DAMAGED', `snapshot ${meta.index} restored to digest ${digest}, should be ${meta.digest}`);
-    }
-  }
-
   /** The node cannot go on. */
   fail(error: unknown): void {
     if (this.#stopped) return;
@@ -214,16 +204,23 @@ export class Runtime {
   }
 
   #received(from: ReplicaId, message: Message): void {
-    this.enqueue({ type: 'receive', nowMs: this.clock.nowMs(), wallMs: this.clock.wallMs(), from, message });
+    const nowMs = this.clock.nowMs();
+    this.links.heard(from, message, nowMs);
+    this.enqueue({ type: 'receive', nowMs, wallMs: this.clock.wallMs(), from, message });
   }
 
   #drain(): void {
     if (this.#draining || this.#stopped) return;
     this.#draining = true;
+    let applied = false;
     try {
       while (!this.#stopped) {
         if (this.#queue.length === 0) this.#collect();
-        if (this.#queue.length === 0) break;
+        if (this.#queue.length === 0) {
+          // Last of all, so that no message waits for it; one slice, so that sockets are served before the next.
+          if (applied || !this.applier.run()) break;
+          applied = true;
+        }
         const events = this.#queue;
         this.#queue = [];
         for (const event of events) {
@@ -392,7 +389,7 @@ export class Runtime {
     this.proposals.retry(nowMs, false);
     this.proposals.expire(nowMs, this.outlook);
     this.reads.sweep(nowMs, false, this.outlook);
-    const disk = this.disk.check(nowMs, this.persister.oldestMs(nowMs));
+    const disk = this.disk.check(nowMs, this.persister.overdueMs(nowMs));
     if (disk) this.#queue.push({ type: 'disk', nowMs, ...disk });
     this.#drain();
   }

@@ -4,7 +4,7 @@
  */
 import type { Effect } from '../core/effects.ts';
 import type { Event } from '../core/events.ts';
-import type { ConfState, Index, Term } from '../core/types.ts';
+import type { ConfState, Index, SnapshotMeta, Term } from '../core/types.ts';
 import { RaftError } from './errors.ts';
 import { SNAPSHOT_SENDS_MAX_COUNT } from './limits.ts';
 import type { Clock, InboundSnapshot, RaftLogger, RaftMetrics, StateMachine, Storage, Transport } from './ports.ts';
@@ -50,6 +50,16 @@ export class Snapshots {
   /** Log bytes that were applied; counts towards the next snapshot. */
   grew(bytes: number): void {
     this.#bytesSince += bytes;
+  }
+
+  /** Replaces the state machine by this snapshot and checks that it became what the snapshot says. */
+  async restore(meta: SnapshotMeta): Promise<void> {
+    const { stateMachine, storage } = this.#options;
+    await stateMachine.restore(meta, storage.readSnapshot(meta));
+    const digest = stateMachine.digest();
+    if (digest !== meta.digest) {
+      throw new RaftError('DAMAGED', `snapshot ${meta.index} restored to digest ${digest}, should be ${meta.digest}`);
+    }
   }
 
   /** After a restore: the log begins anew. */
