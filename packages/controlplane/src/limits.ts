@@ -4,6 +4,10 @@
 
 /** A proposal or a linearizable read that has no answer by then is refused or declared of unknown outcome. */
 export const proposalTimeoutMs = 4_000;
+/** On top of it for each MiB of a command: all nodes read, check and store it before there is an answer. */
+export const proposalTimeoutPerMibMs = 2_000;
+/** A body of this size is worked on in turns, between which heartbeats leave. */
+export const largeBodyBytes = 262_144;
 /** The longest `timeoutMs` that a caller may ask for. */
 export const waitMaxMs = 60_000;
 export const waitDefaultMs = 10_000;
@@ -50,6 +54,8 @@ export const observeBatchMs = 25;
 export const observeBatchMax = 500;
 export const observeRetryMs = 1_000;
 
+/** Weights, states and verdicts reach the proxy threads within this time, at once where a caller waits for them. */
+export const publishDelayMs = 2;
 /** How long a scrape waits for the counters of the proxy threads. */
 export const collectTimeoutMs = 250;
 /** No quorum for this long: local probe results override the stale verdicts. */

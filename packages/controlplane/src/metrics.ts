@@ -8,6 +8,7 @@ import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom
 import { type Family, render } from './publish/exposition.ts';
 
 const FAST_BUCKETS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
+const STALL_BUCKETS = [0.1, 0.2, 0.3, 0.5, 1, 2, 5];
 const LOOP_RESOLUTION_MS = 10;
 const NS_PER_S = 1e9;
 
@@ -64,7 +65,20 @@ export class ControlMetrics {
       registers,
       labelNames: ['code'],
     });
+    const missed = new Counter({
+      name: 'flotilla_raft_heartbeats_missed_total',
+      help: 'Heartbeats of the leader, or answers to them, that did not reach this node in their time.',
+      registers,
+    });
+    const stalls = new Histogram({
+      name: 'flotilla_control_stall_seconds',
+      help: "Times for which the control thread's event loop was held for longer than a heartbeat.",
+      registers,
+      buckets: STALL_BUCKETS,
+    });
     this.raft = {
+      heartbeatsMissed: (count) => missed.inc(count),
+      stallMs: (gapMs) => stalls.observe(gapMs / 1000),
       commitSeconds: (seconds) => commits.observe(seconds),
       fsyncSeconds: (seconds) => fsyncs.observe(seconds),
       leaderChange: () => changes.inc(),

@@ -204,6 +204,7 @@ export class NodeContext implements ApiContext {
   async whenServed(question: ServedQuestion, wait: Wait, authorization: string | null): Promise<void> {
     const { revision } = question;
     const { publisher } = this.#options;
+    this.#options.session()?.feed.flush();
     // The frequent case takes no detour: small change, served here, nobody else asked.
     if (wait === 'applied' && question.listeners.length === 0 && publisher.activeRevision >= revision) return;
     const asked = wait === 'all' ? this.#fellows.served(question, authorization) : [];

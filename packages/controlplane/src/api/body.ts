@@ -5,7 +5,7 @@
 import { FlotillaError } from '@flotilla/shared';
 import type { FastifyInstance } from 'fastify';
 import { parseDocument } from 'yaml';
-import { bodyDepthMax, yamlLimitBytes } from '../limits.ts';
+import { bodyDepthMax, largeBodyBytes, yamlLimitBytes } from '../limits.ts';
 
 export function addBodyParsers(app: FastifyInstance): void {
   const json = app.getDefaultJsonParser('error', 'error');
@@ -19,7 +19,9 @@ export function addBodyParsers(app: FastifyInstance): void {
       return json(request, text, (error, value: unknown) => {
         if (error !== null) return done(error);
         if (tooDeep(value)) return done(depthError());
-        return done(null, value);
+        if (text.length < largeBodyBytes) return done(null, value);
+        // What comes next holds the loop once more: heartbeats leave first.
+        return void setImmediate(() => done(null, value));
       });
     },
   );

@@ -2,9 +2,18 @@
  * The replicated state as the rest of the control thread uses it: commands in with bounded time, refusals as errors,
  * reads that say how fresh they are. Everything that must be agreed passes through here.
  */
+import { setImmediate as immediate } from 'node:timers/promises';
 import type { RaftNode, RaftStatus } from '@flotilla/raft';
 import { FlotillaError } from '@flotilla/shared';
-import { commandMaxBytes, digestEveryCount, digestsKeptCount, proposalTimeoutMs, quorumLookMs } from '../limits.ts';
+import {
+  commandMaxBytes,
+  digestEveryCount,
+  digestsKeptCount,
+  largeBodyBytes,
+  proposalTimeoutMs,
+  proposalTimeoutPerMibMs,
+  quorumLookMs,
+} from '../limits.ts';
 import {
   type ClusterStateMachine,
   type Command,
@@ -84,14 +93,16 @@ export class ClusterHost {
   }
 
   /** Resolves when the command is committed and applied here. Throws what the state machine refused. */
-  async propose(draft: Draft, timeoutMs: number = proposalTimeoutMs): Promise<CommandOk> {
+  async propose(draft: Draft, givenMs?: number): Promise<CommandOk> {
     const data = encodeCommand({ v: 1, ...draft } as Command);
     if (data.length > commandMaxBytes)
       throw new FlotillaError(
         'TOO_LARGE',
         `this is ${data.length} bytes as one change; at most ${commandMaxBytes} fit`,
       );
+    const timeoutMs = givenMs ?? proposalTimeoutMs + (data.length / 1_048_576) * proposalTimeoutPerMibMs;
     const deadlineMs = performance.now() + timeoutMs;
+    if (data.length >= largeBodyBytes) await immediate();
     await this.#whenQuorum(deadlineMs);
     const remainingMs = Math.max(1, deadlineMs - performance.now());
     const { result } = await this.raft.propose(data, { timeoutMs: remainingMs });

@@ -1,12 +1,14 @@
 /**
  * From changes of the replicated state to what the proxy threads get: the whole picture where its shape changed, one
- * small delta where only backends' numbers did. Everything that one slice of entries changed travels together.
+ * small delta where only backends' numbers did. Everything that one slice of entries changed travels together; numbers for
+ * which nobody waits travel together for longer, since each message wakes every proxy thread.
  *
  * Nothing is published before the state has reached what this node knew to be committed when it started: replaying the
  * log must not serve yesterday's configurations one after the other.
  */
 import type { BackendDelta, RoutingSnapshot } from '@flotilla/shared';
 import { backendDelta, type BackendKey, type Changes, compileRouting, type ReadonlyState } from '../state/index.ts';
+import { publishDelayMs } from '../limits.ts';
 import type { CertificateOpener } from '../secrets/certificate-opener.ts';
 import type { Publisher } from './publisher.ts';
 
@@ -25,6 +27,10 @@ export class Feed {
   readonly #onSnapshot: (snapshot: RoutingSnapshot) => void;
   #opened = false;
   #scheduled = false;
+  /** Numbers wait to be published. */
+  #delayed = false;
+  /** When they are at the latest; may find that they were. */
+  #timer: NodeJS.Timeout | null = null;
   #whole = false;
   readonly #backends = new Map<string, BackendKey>();
   #cached: RoutingSnapshot | null = null;
@@ -77,7 +83,25 @@ export class Feed {
     this.#cached = null;
     if (changes.config) this.#whole = true;
     for (const key of changes.backends) this.#backends.set(`${key.pool}/${key.id}`, key);
-    this.#schedule();
+    if (this.#whole) this.#schedule();
+    else this.#delay();
+  }
+
+  /** Somebody waits for what was changed so far: publishes it at once. */
+  flush(): void {
+    if (!this.#delayed || this.#whole) return;
+    this.#delayed = false;
+    this.#publishDelta();
+  }
+
+  #delay(): void {
+    if (this.#delayed || !this.#opened) return;
+    this.#delayed = true;
+    if (this.#timer !== null) return;
+    this.#timer = setTimeout(() => {
+      this.#timer = null;
+      this.flush();
+    }, publishDelayMs);
   }
 
   #schedule(): void {
@@ -86,12 +110,12 @@ export class Feed {
     queueMicrotask(() => {
       this.#scheduled = false;
       if (this.#whole) this.#publishWhole();
-      else this.#publishDelta();
     });
   }
 
   #publishWhole(): void {
     this.#whole = false;
+    this.#delayed = false;
     this.#backends.clear();
     const snapshot = this.current();
     if (snapshot === null) return;

@@ -71,19 +71,21 @@ export class Publisher {
     this.#links.set(threadId, link);
     if (this.#pins !== undefined) link.post({ type: 'pins', memory: this.#pins });
     const snapshot = this.#current();
-    if (snapshot !== null) link.post({ type: 'snapshot', snapshot });
+    if (snapshot !== null) link.postSnapshot(snapshot);
     if (this.#overlay.length > 0) link.post({ type: 'overlay', down: this.#overlay });
     if (this.#drain !== null) link.post(drainMessage(this.#drain.deadlineAtMs));
   }
 
   publishSnapshot(snapshot: RoutingSnapshot): void {
     this.#note(snapshot.revision);
-    this.#post({ type: 'snapshot', snapshot });
+    for (const link of this.#links.values()) link.postSnapshot(snapshot);
   }
 
   publishDelta(batch: DeltaBatch): void {
     this.#note(batch.revision);
-    this.#post({ type: 'delta', ...batch });
+    const delta = { type: 'delta', ...batch } as const;
+    for (const link of this.#links.values()) link.postDelta(delta);
+    this.#onActive();
   }
 
   /** Backends that this node's own probes cannot reach; for use while the cluster's verdicts are stale. */
@@ -211,9 +213,11 @@ export class Publisher {
   #onMessage(link: ThreadLink, message: ProxyToControl): void {
     switch (message.type) {
       case 'hello':
+        link.says(message, message.posted);
+        this.#onActive();
+        break;
       case 'active':
-        link.activeIndex = message.index;
-        link.activeRevision = message.revision;
+        link.says(message);
         this.#onActive();
         break;
       case 'listener':

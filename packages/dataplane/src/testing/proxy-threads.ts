@@ -38,6 +38,14 @@ export class TestProxyThread {
     this.#port.postMessage(message);
   }
 
+  /** Followed when this returns, by every request that comes after it. The thread must have said hello. */
+  delta(delta: Omit<Extract<ControlToProxy, { type: 'delta' }>, 'type'>): void {
+    const posted = this.of('hello').at(-1)?.posted;
+    if (posted === undefined) throw new Error('the thread has not said where it looks for deltas');
+    this.send({ type: 'delta', ...delta });
+    Atomics.add(new Int32Array(posted), 0, 1);
+  }
+
   /** Sends a snapshot and waits until the thread follows it. */
   async follow(snapshot: RoutingSnapshot): Promise<void> {
     this.send({ type: 'snapshot', snapshot });

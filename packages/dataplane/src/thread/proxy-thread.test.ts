@@ -84,14 +84,7 @@ describe('following', () => {
     const snapshot = tcpSnapshot(port, [await backend('one'), await backend('two')]);
     await threads.follow(snapshot);
     const delta = { pool: 'app', id: 'b1', weight: 100, state: 'draining', verdict: 'up', upSinceMs: 0 } as const;
-    threads.threads[0]?.send({
-      type: 'delta',
-      index: 2,
-      revision: 1,
-      logTimeMs: snapshot.logTimeMs,
-      backends: [delta],
-    });
-    await threads.threads[0]?.active(2);
+    threads.threads[0]?.delta({ index: 2, revision: 1, logTimeMs: snapshot.logTimeMs, backends: [delta] });
     const seen = await Promise.all(Array.from({ length: 8 }, () => greeting(port)));
     expect(new Set(seen)).toEqual(new Set(['two']));
   });

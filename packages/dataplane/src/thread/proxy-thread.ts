@@ -4,7 +4,7 @@
  * It knows nothing of Raft. Without a control thread it goes on serving the last table; a bad message costs a line in the log.
  */
 import type { MessagePort } from 'node:worker_threads';
-import type { BackendDelta, ControlToProxy, ProxyThreadData, SupervisorToProxy } from '@flotilla/shared';
+import type { ControlToProxy, ProxyThreadData, SupervisorToProxy } from '@flotilla/shared';
 import { createLogger } from '@flotilla/shared/runtime';
 import { SharedPinTable } from '../affinity/shared-pin-table.ts';
 import { RuntimeRegistry, sharedCounts } from '../config/runtime-registry.ts';
@@ -45,7 +45,6 @@ class ProxyThread {
   #following = false;
   /** Index of the last `active`. */
   #activeIndex = 0;
-  #activeScheduled = false;
   readonly #reported = new WeakMap<object, number>();
 
   constructor(data: ProxyThreadData, supervisor: MessagePort) {
@@ -101,7 +100,10 @@ class ProxyThread {
 
   #context(): DataplaneContext {
     return {
-      table: () => this.#routing.table(),
+      table: () => {
+        this.#link.catchUp();
+        return this.#routing.table();
+      },
       stats: this.#stats,
       draining: () => this.#drain.active,
       random: Math.random,
@@ -143,7 +145,7 @@ class ProxyThread {
   #attach(port: MessagePort): void {
     this.#link.attach(port);
     const { index, revision } = this.#routing.table();
-    this.#link.send({ type: 'hello', threadId: this.#data.threadId, index, revision });
+    this.#link.send({ type: 'hello', threadId: this.#data.threadId, index, revision, posted: this.#link.posted });
     for (const state of this.#listeners.states()) this.#link.send({ type: 'listener', ...state });
     if (index > 0 && !this.#following) this.#link.send({ type: 'active', index, revision });
   }
@@ -155,7 +157,7 @@ class ProxyThread {
         this.#follow();
         return;
       case 'delta':
-        this.#change(message, message.backends);
+        this.#routing.change(message, message.backends);
         return;
       case 'drain':
         if (message.draining) this.#drain.begin(message.deadlineMs, null);
@@ -173,17 +175,6 @@ class ProxyThread {
       default:
         this.#log.warn({ message }, 'unknown message from the control thread');
     }
-  }
-
-  #change(head: { index: number; revision: number; logTimeMs: number }, backends: readonly BackendDelta[]): void {
-    this.#routing.change(head, backends);
-    if (this.#activeScheduled) return;
-    // Many deltas in one turn are followed by one `active`.
-    this.#activeScheduled = true;
-    setImmediate(() => {
-      this.#activeScheduled = false;
-      if (!this.#following) this.#announceActive();
-    });
   }
 
   #follow(): void {

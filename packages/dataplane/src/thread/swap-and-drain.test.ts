@@ -83,12 +83,12 @@ describe('changes under load', () => {
         const { logTimeMs } = snapshot;
         const numbers = { weight: (index % 100) + 1, state: 'enabled', verdict: 'up', upSinceMs: 0 } as const;
         const change = [{ pool: 'app0', id: 'b1', ...numbers }];
-        thread.send({ type: 'delta', index: index + 1, revision: index, logTimeMs, backends: change });
+        thread.delta({ index: index + 1, revision: index, logTimeMs, backends: change });
       }
       const before = traffic.served();
       await waitFor('requests under this table', () => traffic.served() > before);
     }
-    await Promise.all(threads.threads.map((thread) => thread.active(201)));
+    await Promise.all(threads.threads.map((thread) => thread.active(200)));
     const { served, wrong } = await traffic.stop();
     expect(wrong).toEqual([]);
     expect(served).toBeGreaterThan(100);

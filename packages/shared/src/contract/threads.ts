@@ -66,8 +66,18 @@ export type ControlToProxy =
 
 /** Proxy thread → control. */
 export type ProxyToControl =
-  | { readonly type: 'hello'; readonly threadId: number; readonly index: number; readonly revision: number }
-  /** Every new request and connection follows this index from now on. */
+  | {
+      readonly type: 'hello';
+      readonly threadId: number;
+      readonly index: number;
+      readonly revision: number;
+      /** One Int32, to be raised after each delta is posted: the thread looks at it before every request and connection. */
+      readonly posted: SharedArrayBuffer;
+    }
+  /**
+   * Every new request and connection follows this index from now on, and whatever delta is posted after it: a thread that
+   * follows the newest snapshot needs no further word.
+   */
   | { readonly type: 'active'; readonly index: number; readonly revision: number }
   | {
       readonly type: 'listener';
