@@ -140,9 +140,20 @@ function isNumbersOnly(state: State, plan: ConfigPlan): boolean {
   return Object.entries(plan.backends).every(([key, next]) => {
     const before = state.backends.get(key)?.config;
     if (next === null || before === undefined) return false;
-    return same({ ...before, weight: 0, state: 'enabled' }, { ...next, weight: 0, state: 'enabled' });
+    return NUMBERS_APART.every((field) => same(before[field], next[field]));
   });
 }
+
+/** All that a backend's configuration has, but for weight and state. */
+const NUMBERS_APART = Object.keys({
+  id: 0,
+  address: 0,
+  priority: 0,
+  tags: 0,
+} satisfies Record<Exclude<keyof BackendConfig, 'weight' | 'state'>, 0>) as readonly Exclude<
+  keyof BackendConfig,
+  'weight' | 'state'
+>[];
 
 function takesWork(config: BackendConfig): boolean {
   return config.state === 'enabled' && config.weight > 0;

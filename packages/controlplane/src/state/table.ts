@@ -2,16 +2,21 @@
  * One section of the replicated state: rows by key, with a digest that costs what a change costs.
  *
  * Rows are immutable and made of JSON values; `set` replaces them. The digest is the sum of the rows' hashes, so it does not
- * depend on the order in which rows came, and taking a row out is subtracting. Rows are iterated in the order in which their
+ * depend on the order in which rows came, and taking a row out is subtracting. A row is hashed when somebody asks for the
+ * sum: one that is replaced before that costs nothing. Rows are iterated in the order in which their
  * keys were first set; a snapshot keeps that order, so that bounded tables drop the same row everywhere.
  */
 import { hashText, newLanes } from './hash.ts';
 
 interface Slot<V> {
+  readonly key: string;
   value: V;
+  /** Hash and size that are part of the sums now; 0 before the first time. */
   lo: number;
   hi: number;
   bytes: number;
+  /** The sums do not know this value yet: it stands in the list of those to be hashed. */
+  isFresh: boolean;
 }
 
 const scratch = newLanes();
@@ -25,6 +30,11 @@ export class Table<V> {
   readonly name: string;
   readonly #seed: number;
   readonly #slots = new Map<string, Slot<V>>();
+  /** Rows to be hashed; some may be gone by then. */
+  #fresh: Slot<V>[] = [];
+  /** Where the search for the oldest key stands: what is before it is gone. */
+  #ages: Iterator<string> | null = null;
+  #oldest: string | undefined;
   #lo = 0;
   #hi = 0;
   #bytes = 0;
@@ -41,14 +51,17 @@ export class Table<V> {
 
   /** Bytes of all rows as `rowText`, without separators. */
   get bytes(): number {
+    this.#hashFresh();
     return this.#bytes;
   }
 
   get lo(): number {
+    this.#hashFresh();
     return this.#lo;
   }
 
   get hi(): number {
+    this.#hashFresh();
     return this.#hi;
   }
 
@@ -60,38 +73,39 @@ export class Table<V> {
     return this.#slots.has(key);
   }
 
-  /** Bytes of one row as `rowText`; 0 where there is none. */
-  rowBytes(key: string): number {
-    return this.#slots.get(key)?.bytes ?? 0;
-  }
-
   set(key: string, value: V): void {
-    hashText(rowText(key, value), this.#seed, scratch);
-    const { lo, hi, utf8Bytes } = scratch;
-    const slot = this.#slots.get(key);
+    let slot = this.#slots.get(key);
     if (slot === undefined) {
-      this.#slots.set(key, { value, lo, hi, bytes: utf8Bytes });
-      this.#add(lo, hi, utf8Bytes);
-      return;
+      slot = { key, value, lo: 0, hi: 0, bytes: 0, isFresh: false };
+      this.#slots.set(key, slot);
     }
-    this.#add(lo - slot.lo, hi - slot.hi, utf8Bytes - slot.bytes);
     slot.value = value;
-    slot.lo = lo;
-    slot.hi = hi;
-    slot.bytes = utf8Bytes;
+    if (slot.isFresh) return;
+    slot.isFresh = true;
+    this.#fresh.push(slot);
   }
 
   delete(key: string): boolean {
     const slot = this.#slots.get(key);
     if (slot === undefined) return false;
     this.#slots.delete(key);
+    if (key === this.#oldest) this.#oldest = undefined;
+    slot.isFresh = false;
     this.#add(-slot.lo, -slot.hi, -slot.bytes);
     return true;
   }
 
   /** The key that was set first, of those still there. */
   oldestKey(): string | undefined {
-    return this.#slots.keys().next().value;
+    if (this.#slots.size === 0) return undefined;
+    // One iterator goes on from call to call: begun anew it would step over all that was dropped before.
+    while (this.#oldest === undefined) {
+      this.#ages ??= this.#slots.keys();
+      const next = this.#ages.next();
+      if (next.done === true) this.#ages = null;
+      else this.#oldest = next.value;
+    }
+    return this.#oldest;
   }
 
   keys(): IterableIterator<string> {
@@ -115,6 +129,22 @@ export class Table<V> {
       values.push(slot.value);
     }
     return { keys, values };
+  }
+
+  #hashFresh(): void {
+    if (this.#fresh.length === 0) return;
+    const slots = this.#fresh;
+    this.#fresh = [];
+    for (const slot of slots) {
+      if (!slot.isFresh) continue;
+      slot.isFresh = false;
+      hashText(rowText(slot.key, slot.value), this.#seed, scratch);
+      const { lo, hi, utf8Bytes } = scratch;
+      this.#add(lo - slot.lo, hi - slot.hi, utf8Bytes - slot.bytes);
+      slot.lo = lo;
+      slot.hi = hi;
+      slot.bytes = utf8Bytes;
+    }
   }
 
   #add(lo: number, hi: number, bytes: number): void {
