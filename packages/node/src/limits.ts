@@ -17,6 +17,8 @@ export const DRAIN_MAX_MS = 3_600_000;
 /** On top of the drain: threads that have not ended by then are ended. */
 export const STOP_GRACE_MS = 600;
 
+/** From -20 (first) to 19 (last), as nice(2): five steps are about three times the share of a processor that is wanted by all. */
+export const CONTROL_NICENESS = -10;
 /** Heap of the control thread: replicated state, pins, the log that is not yet compacted. */
 export const CONTROL_HEAP_MAX_MB = 2_048;
 /** Heap of one proxy thread. Bodies are Buffers outside of it; tables and connections are inside. */

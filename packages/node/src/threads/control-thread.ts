@@ -14,6 +14,7 @@ import { createLogger } from '@flotilla/shared/runtime';
 import type { ControlThreadData, ToControlThread } from './control-thread-data.ts';
 import { toControlSettings } from './control-settings.ts';
 import { exitCodeOf } from './exit-code.ts';
+import { preferThisThread } from './thread-priority.ts';
 
 if (parentPort === null) throw new Error('control-thread.ts is started by the supervisor, as a worker thread');
 const supervisor = parentPort;
@@ -23,6 +24,7 @@ const tell = (message: ControlToSupervisor): void => supervisor.postMessage(mess
 const onEnd = (how: 'restart' | 'stop'): void => tell({ type: how });
 const onFatal = (exitCode: number, message: string): void => tell({ type: 'fatal', exitCode, message });
 
+preferThisThread(log);
 try {
   const control = await startControl(
     toControlSettings(settings),
