@@ -96,9 +96,11 @@ it('has lost nothing and agrees on everything at the end', async () => {
     const revisions = new Map<number, string>(
       history.body.items.map((item: { revision: number; summary: string }) => [item.revision, item.summary]),
     );
+    const oldest = Math.min(...revisions.keys());
     for (const [index, { acknowledged: writes, possible }] of reports.entries()) {
       const id = cluster.backends[index]!.id;
-      for (const { revision, weight } of writes) {
+      // The history keeps so many changes and no more; the oldest of a long run are gone.
+      for (const { revision, weight } of writes.filter((write) => write.revision >= oldest)) {
         expect(revisions.get(revision), `${node.id}: revision ${revision}`).toContain(`api/${id}: weight`);
         expect(revisions.get(revision)).toMatch(new RegExp(`→ ${weight}$`));
       }
