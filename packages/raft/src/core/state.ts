@@ -59,8 +59,8 @@ export interface Leadership {
    */
   commitDueMs: number;
   /**
-   * No step-down for a silent quorum before this time: its answers may still be waiting in our sockets. Written by
-   * raft.
+   * No step-down for a silent quorum before this time: its answers may still be waiting in our sockets, or it is busy
+   * with a heavy entry. Written by raft and patience.
    */
   quorumGraceMs: number;
   /**
