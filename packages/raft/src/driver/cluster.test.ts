@@ -140,6 +140,8 @@ test('a member is added as a learner and removed', async () => {
   const change = (op: 'add-learner' | 'add-voter' | 'remove', id: string): Promise<unknown> =>
     leader.node.changeMembership({ steps: [{ op, id }], context: bytes('{}') });
   const confs: string[] = [];
+  // No change is taken before the first entry of the leader's own term is committed.
+  await leader.node.propose(bytes('first'));
   leader.node.on('conf', ({ conf }) => confs.push(`${conf.voters.length} ${conf.learners.length}`));
   await change('add-learner', 'n4#d');
   await waitFor('the learner', () => leader.node.status().conf.learners.includes('n4#d'));
