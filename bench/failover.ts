@@ -54,7 +54,7 @@ const readyAgain = (): Promise<unknown> =>
 /** Kills the leader and answers how long writes through the others were not accepted. */
 async function killed(data: string, round: number): Promise<number> {
   const leader = await leaderNumber();
-  process.kill(pidOf(data, leader), 'SIGKILL');
+  process.kill(pidOf({ data }, leader), 'SIGKILL');
   const tookMs = await untilAccepted(leader, round);
   const settings = join(data, `n${leader}.yaml`);
   spawn(LAUNCHER, ['node', '--config', settings], { cwd: REPOSITORY, stdio: 'ignore', detached: true }).unref();
@@ -64,7 +64,7 @@ async function killed(data: string, round: number): Promise<number> {
 
 async function stopped(data: string, round: number): Promise<number> {
   const leader = await leaderNumber();
-  const pid = pidOf(data, leader);
+  const pid = pidOf({ data }, leader);
   process.kill(pid, 'SIGSTOP');
   try {
     return await untilAccepted(leader, round);

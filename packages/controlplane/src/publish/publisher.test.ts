@@ -57,6 +57,23 @@ describe('publisher', () => {
     expect(await later).toBe(true);
   });
 
+  it('needs no word of deltas from a thread that looks for them, once it follows the newest snapshot', async () => {
+    const made = (publisher = new Publisher(() => snapshot(7)));
+    const one = thread(1);
+    const posted = new Int32Array(new SharedArrayBuffer(4));
+    made.addPort(1, one.controlPort);
+    one.say({ type: 'hello', threadId: 1, index: 0, revision: 0, posted: posted.buffer as SharedArrayBuffer });
+    expect(await made.whenActive(7, 5_000)).toBe(true);
+    one.acknowledge = false;
+    made.publishDelta({ index: 8, revision: 8, logTimeMs: 2, backends: [] });
+    expect([made.activeRevision, posted[0]]).toEqual([8, 1]);
+    made.publishSnapshot(snapshot(9));
+    made.publishDelta({ index: 10, revision: 10, logTimeMs: 2, backends: [] });
+    expect([made.activeRevision, posted[0]]).toEqual([8, 2]);
+    one.say({ type: 'active', index: 9, revision: 9 });
+    expect(await made.whenActive(10, 5_000)).toBe(true);
+  });
+
   it('reports what could not be bound, with the reason', async () => {
     const made = (publisher = new Publisher(() => snapshot(1)));
     const one = thread(1);
