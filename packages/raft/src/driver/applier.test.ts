@@ -88,6 +88,7 @@ test('a restore that still waits gives way to a newer one: the store does not ho
   applier.add([entryAt(11, 0)]);
   applier.restore(snapshot(20));
   applier.add([entryAt(21, 0)]);
+  applier.run();
   while (applier.index < 21 && !applied.some(Number.isNaN)) await new Promise((resolve) => void setImmediate(resolve));
   expect(restored).toEqual([20]);
   expect(applied).toEqual([1, 20, 21]);
