@@ -7,7 +7,7 @@ import { featureLevel } from './limits.ts';
 import { advance, applyCommandBytes } from './state/apply.ts';
 import { ChangeSet } from './state/changes.ts';
 import { clusterLevel } from './state/features.ts';
-import { SNAPSHOT_CHUNK_BYTES } from './state/limits.ts';
+import { RESTORE_SLICE_BYTES } from './state/limits.ts';
 import type { Changes, CommandResult } from './state/result.ts';
 import { captureState, SnapshotReader } from './state/snapshot.ts';
 import { emptyState, type ReadonlyState, type State, stateDigest } from './state/state.ts';
@@ -112,8 +112,8 @@ export class ClusterStateMachine implements StateMachine {
   async restore(meta: SnapshotMeta, chunks: AsyncIterable<Uint8Array>): Promise<void> {
     const reader = new SnapshotReader(this.#pinsMaxCount);
     for await (const chunk of chunks) {
-      for (let at = 0; at < chunk.length; at += SNAPSHOT_CHUNK_BYTES) {
-        reader.push(chunk.subarray(at, at + SNAPSHOT_CHUNK_BYTES));
+      for (let at = 0; at < chunk.length; at += RESTORE_SLICE_BYTES) {
+        reader.push(chunk.subarray(at, at + RESTORE_SLICE_BYTES));
         await this.#pause();
       }
     }

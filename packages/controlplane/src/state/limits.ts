@@ -47,6 +47,8 @@ export const SESSION_KEY_MAX_CHARS = 8_192;
 
 /** Bytes of one chunk of a snapshot, about: what one slice of serialising produces. */
 export const SNAPSHOT_CHUNK_BYTES = 262_144;
+/** What one slice of restoring takes: two thousand pins, which touch as many places of a table that is new to the memory. */
+export const RESTORE_SLICE_BYTES = 65_536;
 /** One line of a snapshot; the largest row is a listener with a thousand routes. */
 export const SNAPSHOT_LINE_MAX_BYTES = 67_108_864;
 

@@ -241,6 +241,6 @@ it('a large table is captured and restored in bounded slices while it is written
   }
   await copy.restore({ index: capturedIndex, term: 1, conf, digest, sizeBytes }, whole());
   expect([copy.state.pins.size, copy.digest()]).toEqual([60_000, digest]);
-  expect(turns).toBe(Math.ceil(sizeBytes / 262_144));
+  expect(turns).toBe(Math.ceil(sizeBytes / 65_536));
   expect((copy.state.pins.memory?.byteLength ?? 0) / copy.state.pins.maxCount).toBeLessThanOrEqual(64);
 });
