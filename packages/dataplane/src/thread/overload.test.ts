@@ -16,10 +16,10 @@ test.each([
   ['on time', [0, 1, 20, 3, 0, 5], 0],
   ['one pause of half a minute', [1, 30_000, 1, 2, 1], 0],
   ['two pauses in a row', [1, 5_000, 5_000, 1, 2], 0],
-  ['late, but not too late', [150, 150, 150, 150, 150], 0],
-  ['behind', [600, 700, 800, 600, 900], 0.5],
-  ['far behind', [5_000, 5_000, 5_000, 5_000, 5_000], 1],
-  ['behind no more', [900, 900, 900, 900, 900, 10], 0],
+  ['late, but not too late', [1_900, 1_900, 1_900, 1_900, 1_900], 0],
+  ['behind', [6_000, 7_000, 8_000, 6_000, 9_000], 0.5],
+  ['far behind', [50_000, 50_000, 50_000, 50_000, 50_000], 1],
+  ['behind no more', [9_000, 9_000, 9_000, 9_000, 9_000, 10], 0],
 ])('%s', (_, delaysMs, ratio) => {
   expect(after(...delaysMs)).toBeCloseTo(ratio);
 });

@@ -7,10 +7,10 @@
 
 /** Delays that must all be long. */
 const WINDOW_COUNT = 5;
-/** From here on some work is refused … */
-const SHED_FROM_MS = 200;
+/** From here on some work is refused: well above what a machine that others keep busy does to a thread, well below what clients bear … */
+const SHED_FROM_MS = 2_000;
 /** … and from here on all of it. */
-const SHED_ALL_MS = 1_000;
+const SHED_ALL_MS = 10_000;
 
 export class Overload {
   readonly #delaysMs: number[] = new Array<number>(WINDOW_COUNT).fill(0);

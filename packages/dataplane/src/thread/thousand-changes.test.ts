@@ -129,8 +129,6 @@ test('fail nothing, close nothing, and leave nothing behind', { timeout: 120_000
     await Promise.all(threads.threads.map((thread) => thread.active(index)));
     await waitFor('requests under this table', () => traffic.state.served > before || traffic.wrong.length > 0);
     expect(traffic.wrong).toEqual([]);
-    if (index % 100 === 0)
-      console.log(index, Math.round(process.memoryUsage.rss() / 1e6), Math.round(performance.now()));
     if (index === CHANGES / 2) early = process.memoryUsage.rss();
   }
   await Promise.all(threads.threads.map((thread) => thread.active(CHANGES + 1)));
