@@ -7,7 +7,7 @@ import type { ClusterNode, NodeStatus } from '../harness/cluster.ts';
 
 const LOOK_EVERY_MS = 40;
 const LOOK_TIMEOUT_MS = 2_000;
-/** Two looks that found a leader, with more than this between them: nobody led in between, as far as anybody can tell. */
+/** Two looks that found a leader, with less than this between them: somebody led all the while, as far as anybody can tell. */
 const GAP_MS = 150;
 
 export interface WatchCounts {
@@ -23,6 +23,9 @@ export class Watch {
   readonly faults: string[] = [];
   #leaderlessMs = 0;
   #ledMs = 0;
+  #ledTerm = 0;
+  /** Some node said since then that it knows no leader. A look that is late says nothing: this machine may be busy. */
+  #isDoubted = false;
   #compared = 0;
   #divergences = 0;
   #firstTerm = 0;
@@ -58,7 +61,8 @@ export class Watch {
       try {
         const { body } = await node.call('GET', '/v1/status', { timeoutMs: LOOK_TIMEOUT_MS });
         const status = body as NodeStatus & { readonly term: number };
-        if (status.role === 'leader' && status.quorum) this.#led(performance.now());
+        if (status.role === 'leader' && status.quorum) this.#led(performance.now(), status.term);
+        else if (status.leader === null && status.term > 0) this.#isDoubted = true;
         this.#firstTerm ||= status.term;
         this.#term = Math.max(this.#term, status.term);
         if (status.digest !== '') this.#compare(node.id, status);
@@ -81,9 +85,12 @@ export class Watch {
     this.faults.push(`index ${appliedIndex}: ${known.node} has ${known.digest}, ${node} has ${digest}`);
   }
 
-  #led(nowMs: number): void {
+  #led(nowMs: number, term: number): void {
     const gapMs = nowMs - this.#ledMs;
-    if (this.#ledMs > 0 && gapMs > GAP_MS) this.#leaderlessMs += gapMs;
+    const wasVacant = this.#isDoubted || term !== this.#ledTerm;
+    if (this.#ledMs > 0 && gapMs > GAP_MS && wasVacant) this.#leaderlessMs += gapMs;
     this.#ledMs = nowMs;
+    this.#ledTerm = term;
+    this.#isDoubted = false;
   }
 }

@@ -3,8 +3,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { waitFor } from '@flotilla/shared/testing';
 import { Cluster } from '../harness/cluster.ts';
-import { flotilla } from '../harness/process.ts';
+import { flotilla, FlotillaProcess } from '../harness/process.ts';
 
 let cluster: Cluster;
 let servers = '';
@@ -91,6 +92,49 @@ it('deletes what it is told to and says what is not there', async () => {
   const missing = await run('get', 'backends', 'api/b3');
   expect(missing.code).toBe(1);
   expect(missing.stderr).toContain('NOT_FOUND');
+});
+
+it('says where a request goes, by path or by URL', async () => {
+  const byPath = await run('explain', '/login', '--client-ip', '10.0.0.9');
+  expect(byPath.stdout, byPath.stderr).toMatch(
+    /route 0 of listener web \(matches everything\)\n→ pool api: round-robin/,
+  );
+  expect(byPath.stdout).toMatch(/b1 +up +enabled +100 +\d+(\.\d)? %/);
+  expect((await json<{ route: number }>('explain', 'http://example.com/x')).route).toBe(0);
+  expect((await run('explain', 'http://[')).code).toBe(64);
+});
+
+it('says in one sentence what is wrong with a file, never with a stack', async () => {
+  const cases: readonly (readonly [number, readonly string[]])[] = [
+    [74, ['backup', join(directory, 'none', 'backup.json')]],
+    [64, ['status', '--ca', join(directory, 'none.pem')]],
+    [64, ['apply', join(directory, 'none.yaml')]],
+    [64, ['weight', 'api/b1', '1001']],
+  ];
+  for (const [expected, args] of cases) {
+    const { code, stderr } = await run(...args);
+    expect([code, stderr.includes('    at ')], stderr).toEqual([expected, false]);
+  }
+});
+
+it('watches on through another node when the one that told it dies', async () => {
+  const [first, second] = cluster.nodes;
+  const watching = new FlotillaProcess(['watch', '--server', `${first!.api},${second!.api}`]);
+  watching.start();
+  let weight = 20;
+  const isTold = async (): Promise<boolean> => {
+    weight = 41 - weight;
+    expect((await run('weight', 'api/b1', String(weight))).code).toBe(0);
+    return watching.output.includes(`→ ${weight}`);
+  };
+  await waitFor('a change to be told', isTold, { timeoutMs: 20_000, everyMs: 100 });
+  await first!.process.end('SIGKILL');
+  expect((await run('weight', 'api/b1', '99')).code).toBe(0);
+  await watching.waitForOutput(/config +revision \d+ by anonymous: backend api\/b1: weight \d+ → 99/);
+  expect(watching.output).toContain('another server goes on from here');
+  expect(await watching.end('SIGINT')).toMatchObject({ code: 0 });
+  first!.process.start();
+  await first!.waitReady();
 });
 
 it('ends with 69 where nobody answers', async () => {

@@ -28,6 +28,7 @@ it.runIf(hasBrowser)('shows nodes, verdicts and changes, and commits a weight th
   await page.locator('#nodes .card').nth(2).waitFor();
   expect(await page.locator('#nodes .card.leader').count()).toBe(1);
   expect(await page.locator('#nodes').textContent()).toContain('ready');
+  await page.locator('#state.good-state', { hasText: 'All is well: 3 nodes ready, 3 backends up' }).waitFor();
   const row = page.locator('tr[data-backend="b1"]');
   await row.locator('td', { hasText: /^up$/ }).waitFor();
 
@@ -41,5 +42,8 @@ it.runIf(hasBrowser)('shows nodes, verdicts and changes, and commits a weight th
 
   await cluster.nodes[2]!.process.end('SIGKILL');
   await page.locator('#nodes .card', { hasText: 'gone' }).waitFor();
+  await page.locator('#state.warn-state', { hasText: 'n3 is gone' }).waitFor();
+  await cluster.nodes[0]!.process.end('SIGKILL');
+  await page.locator('#state.bad-state', { hasText: 'No quorum: n1 and n3 cannot be reached from n2' }).waitFor();
   expect(faults).toEqual([]);
 });

@@ -12,6 +12,7 @@ import { Traffic } from '../harness/traffic.ts';
 
 const OUTAGE_MS = Number(process.env.FLOTILLA_OUTAGE_SECONDS ?? 12) * 1_000;
 const REFUSED_WITHIN_MS = 5_000;
+const RECOVERED_WITHIN_MS = 90_000;
 const LOOK_EVERY_MS = 1_000;
 /** A long one goes easy on the machine. */
 const PAUSE_MS = OUTAGE_MS > 60_000 ? 100 : 10;
@@ -83,6 +84,13 @@ it(
     await waitFor('a dead backend to be avoided', isAvoided, { timeoutMs: 90_000 });
     await sleep(OUTAGE_MS / 5);
     expect(await isAvoided()).toBe(true);
+    // What it tells of the others and of the backend is what it sees, not what was last agreed.
+    const members = await survivor.call('GET', '/v1/members?consistency=local');
+    const alive = (members.body.items as { id: string; alive: boolean }[]).filter((member) => member.alive);
+    expect(alive.map(({ id }) => id)).toEqual([survivor.id]);
+    const health = await survivor.call('GET', '/v1/health?consistency=local');
+    const avoided = (health.body.items as { backend: string; avoidedHere: boolean }[]).filter((one) => one.avoidedHere);
+    expect(avoided.map((one) => one.backend)).toEqual([backend.id]);
     await backend.start();
     const served = (): number => traffic.report().okByBackend[backend.id] ?? 0;
     const before = served();
@@ -101,17 +109,24 @@ it(
   OUTAGE_MS + 120_000,
 );
 
-it('is whole again without a hand', async () => {
-  for (const node of others) node.process.start();
-  await Promise.all(cluster.nodes.map((node) => node.waitReady()));
-  const write = () => survivor.call('PATCH', '/v1/pools/api/backends/b1', { body: { weight: 42 }, timeoutMs: 20_000 });
-  await waitFor('an accepted write', async () => (await write()).status === 200, { timeoutMs: 20_000 });
-  await cluster.converge();
-  const isUp = async (): Promise<boolean> => {
+it(
+  'is whole again without a hand',
+  async () => {
+    for (const node of others) node.process.start();
+    await Promise.all(cluster.nodes.map((node) => node.waitReady(RECOVERED_WITHIN_MS)));
+    const write = () =>
+      survivor.call('PATCH', '/v1/pools/api/backends/b1', { body: { weight: 42 }, timeoutMs: 20_000 });
+    await waitFor('an accepted write', async () => (await write()).status === 200, { timeoutMs: 20_000 });
+    await cluster.converge();
+    const isUp = async (): Promise<boolean> => {
+      const { body } = await survivor.call('GET', '/v1/health');
+      return (body.items as { verdict: string }[]).every(({ verdict }) => verdict === 'up');
+    };
+    await waitFor('every backend to be up', isUp, { timeoutMs: 20_000 });
+    const { quorum, staleMs } = await survivor.status();
+    expect([quorum, staleMs < REFUSED_WITHIN_MS]).toEqual([true, true]);
     const { body } = await survivor.call('GET', '/v1/health');
-    return (body.items as { verdict: string }[]).every(({ verdict }) => verdict === 'up');
-  };
-  await waitFor('every backend to be up', isUp, { timeoutMs: 20_000 });
-  const { quorum, staleMs } = await survivor.status();
-  expect([quorum, staleMs < REFUSED_WITHIN_MS]).toEqual([true, true]);
-});
+    expect((body.items as { avoidedHere: boolean }[]).some(({ avoidedHere }) => avoidedHere)).toBe(false);
+  },
+  2 * RECOVERED_WITHIN_MS,
+);

@@ -10,6 +10,7 @@ import { registerCluster } from './commands/cluster.ts';
 import { registerConfig } from './commands/config.ts';
 import { registerDevelop } from './commands/develop.ts';
 import { registerDemo } from './commands/demo.ts';
+import { registerExplain } from './commands/explain.ts';
 import { registerMembers } from './commands/members.ts';
 import { registerNode } from './commands/node.ts';
 import { registerOperate } from './commands/operate.ts';
@@ -17,6 +18,7 @@ import { registerRecover } from './commands/recover.ts';
 import { registerRestore } from './commands/restore.ts';
 import { registerRollingRestart } from './commands/rolling-restart.ts';
 import { registerTop } from './commands/top.ts';
+import { registerWatch } from './commands/watch.ts';
 
 export function buildProgram(): Command {
   const program = new Command('flotilla')
@@ -45,6 +47,8 @@ Environment: FLOTILLA_SERVER, FLOTILLA_TOKEN, FLOTILLA_CA; those of a node are i
   registerMembers(program);
   registerConfig(program);
   registerOperate(program);
+  registerExplain(program);
+  registerWatch(program);
   registerCerts(program);
   registerRecover(program);
   registerRestore(program);

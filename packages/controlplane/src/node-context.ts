@@ -188,6 +188,10 @@ export class NodeContext implements ApiContext {
     return this.#options.session()?.host.state.members.get(nameOf(replica))?.api ?? '';
   }
 
+  avoids(pool: string, backend: string): boolean {
+    return this.#options.publisher.overlay.some((one) => one.pool === pool && one.id === backend);
+  }
+
   async metrics(): Promise<string> {
     const { publisher, metrics, links } = this.#options;
     const stats = await publisher.collect(collectTimeoutMs);

@@ -1,7 +1,8 @@
 // @ts-check
 /** The page: asks this node every second, draws what it says, and sends the changes that people make. */
 import { ApiError, call, metricFamily, metrics, patch, rememberToken } from './api.js';
-import { changeLine, nodeCard, poolTable } from './views.js';
+import { overview } from './overview.js';
+import { changeLine, element, nodeCard, poolTable } from './views.js';
 
 const REFRESH_MS = 1000;
 const CHANGES_SHOWN = 15;
@@ -20,16 +21,17 @@ function problem(text) {
   place.textContent = text;
 }
 
-/** @param {any} status */
-function drawSummary(status) {
+/** @param {any} status @param {any[]} members @param {any[]} health */
+function drawSummary(status, members, health) {
   byId('cluster').textContent = status.clusterName ?? '';
   const leader = status.leader === null ? 'no leader' : `${status.leader.id} leads in term ${status.term}`;
-  const quorum = status.quorum
-    ? ''
-    : ` — no quorum: traffic goes on, changes wait; ${Math.round(status.staleMs / 1000)} s old`;
   byId('summary').textContent =
-    `seen from ${status.node.id}: ${leader}, revision ${status.revision}, digest ${status.digest} at ${status.appliedIndex}${quorum}`;
-  byId('summary').className = status.quorum ? '' : 'warn';
+    `seen from ${status.node.id}: ${leader}, revision ${status.revision}, digest ${status.digest.slice(0, 8)} at ${status.appliedIndex}`;
+  const { tone, title, details } = overview(status, members, health);
+  const place = byId('state');
+  place.className = `${tone}-state`;
+  place.replaceChildren(element('strong', {}, title), ...details.map((detail) => element('p', {}, detail)));
+  document.title = tone === 'good' ? 'Flotilla' : `${title} · Flotilla`;
 }
 
 /** @param {string} pool @param {string} backend @param {object} change */
@@ -53,7 +55,7 @@ async function refresh() {
     call(`/v1/audit${local}`),
     metrics(),
   ]);
-  drawSummary(status);
+  drawSummary(status, members.items, health.items);
   byId('nodes').replaceChildren(...members.items.map((/** @type {any} */ one) => nodeCard(one, status.appliedIndex)));
   // Whoever is typing a number keeps the field.
   if (!byId('backends').contains(document.activeElement)) {

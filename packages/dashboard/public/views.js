@@ -20,22 +20,46 @@ function facts(pairs) {
 /** What a follower has heard of another's log is a moment old; fewer entries than this are no news. */
 const BEHIND_SHOWN_COUNT = 100;
 
+/** @param {any} member @returns {[string, string]} */
+function standing(member) {
+  if (!member.alive) return ['bad', 'gone'];
+  if (member.drain !== null) return ['warn', member.drain.phase === 'drained' ? 'drained' : 'draining'];
+  return member.ready ? ['good', 'ready'] : ['warn', 'not ready'];
+}
+
+/** @param {any} member @returns {[string, string][]} */
+function notices(member) {
+  const { drain, reasons } = member;
+  const others = reasons.filter((/** @type {string} */ reason) => drain === null || reason !== 'draining');
+  const left = drain?.connections ?? null;
+  const phase = drain === null ? '' : `${drain.phase}${left === null ? '' : `, ${left} connections left`}`;
+  return [
+    .../** @type {[string, string][]} */ (drain === null ? [] : [['drain', phase]]),
+    .../** @type {[string, string][]} */ (drain?.reason ? [['for', drain.reason]] : []),
+    .../** @type {[string, string][]} */ (others.map((/** @type {string} */ reason) => ['why', reason])),
+  ];
+}
+
 /** @param {any} member @param {number} appliedIndex */
 export function nodeCard(member, appliedIndex) {
-  const [tone, word] = !member.alive ? ['bad', 'gone'] : member.ready ? ['good', 'ready'] : ['warn', 'not ready'];
-  const behind = Math.max(0, appliedIndex - member.matchIndex);
+  const [tone, word] = standing(member);
+  const log =
+    member.matchIndex === null
+      ? 'unknown'
+      : appliedIndex - member.matchIndex < BEHIND_SHOWN_COUNT
+        ? 'up to date'
+        : `${appliedIndex - member.matchIndex} behind`;
   const state = element('small', { class: tone }, word);
   return element(
     'article',
-    { class: member.role === 'leader' ? 'card leader' : 'card' },
+    { class: `card ${tone}-edge${member.role === 'leader' ? ' leader' : ''}` },
     element('h3', {}, `${member.id} `, state),
     facts([
       ['role', member.voter ? member.role : 'learner'],
       ['API', member.api],
-      ['log', behind < BEHIND_SHOWN_COUNT ? 'up to date' : `${behind} behind`],
+      ['log', log],
       ['version', member.version],
-      ...(member.drain === null ? [] : [/** @type {[string, string]} */ (['drain', member.drain.phase])]),
-      ...member.reasons.map((/** @type {string} */ reason) => /** @type {[string, string]} */ (['why', reason])),
+      ...notices(member),
     ]),
   );
 }
@@ -52,6 +76,15 @@ function observation(observer) {
 function verdictTone(verdict) {
   if (verdict === 'up') return 'good';
   return verdict === 'unknown' ? 'warn' : 'bad';
+}
+
+/** The verdict is the cluster's; what this node does without a quorum is its own. @param {string} verdict @param {any} health */
+function verdictCell(verdict, health) {
+  const title = health?.reason ?? '';
+  if (health?.avoidedHere)
+    return element('td', { class: 'warn', title }, 'avoided here ', element('small', {}, `was ${verdict}`));
+  const why = verdict === 'up' || title === '' ? [] : [' ', element('small', {}, title)];
+  return element('td', { class: verdictTone(verdict), title }, verdict, ...why);
 }
 
 /**
@@ -81,7 +114,7 @@ function backendRow(backend, health, context) {
     'tr',
     { 'data-backend': backend.id },
     element('td', {}, element('strong', {}, backend.id), ' ', element('small', {}, backend.address)),
-    element('td', { class: verdictTone(verdict), title: health?.reason ?? '' }, verdict),
+    verdictCell(verdict, health),
     element('td', {}, weight),
     element('td', {}, state),
     element('td', {}, context.share),
@@ -129,7 +162,7 @@ export function changeLine(change) {
     'li',
     {},
     element('time', { datetime: at.toISOString() }, at.toLocaleTimeString()),
-    ` ${change.summary} `,
+    ` ${change.target === '' || change.summary.includes(change.target) ? '' : `${change.target}: `}${change.summary} `,
     element('small', {}, `${change.author}, log ${change.index}`),
   );
 }

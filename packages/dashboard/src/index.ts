@@ -13,6 +13,7 @@ const FILES = [
   { path: '/style.css', file: 'style.css', type: 'text/css; charset=utf-8' },
   { path: '/app.js', file: 'app.js', type: 'text/javascript; charset=utf-8' },
   { path: '/api.js', file: 'api.js', type: 'text/javascript; charset=utf-8' },
+  { path: '/overview.js', file: 'overview.js', type: 'text/javascript; charset=utf-8' },
   { path: '/views.js', file: 'views.js', type: 'text/javascript; charset=utf-8' },
 ] as const;
 

@@ -2,6 +2,7 @@
  * A client of the API with the rights of any other: several servers with failover between them, and patience while an
  * election is under way. A write is repeated only where it certainly changed nothing.
  */
+import type { IncomingMessage } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RETRY_FOR_DEFAULT_MS, RETRY_PAUSE_MS } from '../limits.ts';
 import { exchange, ExchangeError, open } from './exchange.ts';
@@ -104,20 +105,25 @@ export class ApiClient {
   async *events(path: string, signal: AbortSignal): AsyncGenerator<{ event: string; data: string; id: string }> {
     const faults: string[] = [];
     for (const server of this.#servers) {
+      let incoming: IncomingMessage;
       try {
-        const incoming = await open(server, this.#request({ path }, { accept: 'text/event-stream' }), signal);
+        incoming = await open(server, this.#request({ path }, { accept: 'text/event-stream' }), signal);
         if (incoming.statusCode !== 200) {
           const chunks = await incoming.toArray();
           throw new ApiError(incoming.statusCode ?? 0, Buffer.concat(chunks as Buffer[]).toString('utf8'));
         }
-        incoming.setEncoding('utf8');
-        yield* parseEvents(incoming as AsyncIterable<string>);
-        return;
       } catch (error) {
         if (signal.aborted) return;
         if (!(error instanceof ExchangeError)) throw error;
         faults.push(error.message);
+        continue;
       }
+      try {
+        yield* parseEvents(incoming.setEncoding('utf8') as AsyncIterable<string>);
+      } catch {
+        // A connection that breaks is the end of what it told, as one that is closed.
+      }
+      return;
     }
     throw new UnreachableError(faults);
   }

@@ -3,7 +3,8 @@
  */
 import { readFileSync } from 'node:fs';
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { errorText } from '@flotilla/shared';
+import { EXIT, errorText } from '@flotilla/shared';
+import { CliError } from '../cli-error.ts';
 import { ApiClient } from '../client/api-client.ts';
 import { DEFAULT_SERVERS, parseServers } from '../client/servers.ts';
 import { RETRY_FOR_DEFAULT_MS } from '../limits.ts';
@@ -20,8 +21,12 @@ interface ApiOptions {
 
 export interface ApiContext {
   readonly client: ApiClient;
+  /** Of one node alone, by the address that the cluster knows of its API. */
+  readonly clientOf: (api: string) => ApiClient;
   readonly servers: readonly URL[];
   readonly format: OutputFormat;
+  /** How long to go on asking while nobody answers. */
+  readonly retryForMs: number;
 }
 
 /** A subcommand with --server, --token, --ca, --output and --retry-for. */
@@ -47,18 +52,35 @@ export function apiCommand(name: string, description: string): Command {
 /** The client and the format that the options of this invocation ask for. */
 export function apiContext(command: Command): ApiContext {
   const options = command.opts<ApiOptions>();
-  const client = new ApiClient({
-    servers: options.server,
-    token: options.token ?? null,
-    ca: options.ca === undefined ? null : readFileSync(options.ca, 'utf8'),
-    retryForMs: options.retryFor,
-  });
-  return { client, servers: options.server, format: options.output };
+  const { server: servers, token = null, retryFor: retryForMs } = options;
+  const ca = options.ca === undefined ? null : readCa(options.ca);
+  const client = new ApiClient({ servers, token, ca, retryForMs });
+  const scheme = servers[0]?.protocol ?? 'http:';
+  const clientOf = (api: string): ApiClient =>
+    new ApiClient({ servers: parseServers(`${scheme}//${api}`), token, ca, retryForMs: 0 });
+  return { client, clientOf, servers, format: options.output, retryForMs };
+}
+
+function readCa(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new CliError(EXIT.usage, `the CA cannot be read: ${errorText(error)}`);
+  }
 }
 
 export function wholeNumber(text: string): number {
   if (!/^\d+$/.test(text)) throw new InvalidArgumentError('must be a whole number');
   return Number(text);
+}
+
+/** Parses a whole number of a range. */
+export function numberBetween(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const value = wholeNumber(text);
+    if (value < min || value > max) throw new InvalidArgumentError(`must be from ${min} to ${max}`);
+    return value;
+  };
 }
 
 function serversOrUsage(text: string): URL[] {

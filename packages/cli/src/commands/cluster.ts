@@ -25,9 +25,14 @@ const MEMBER_COLUMNS = [
   field('api'),
   field('raft'),
   field('match', 'matchIndex'),
-  column('lag', (row) => duration(row.lagMs)),
+  column('heard', (row) => (typeof row.lagMs === 'number' ? `${duration(row.lagMs)} ago` : null)),
   column('drain', (row) => phaseOf(row.drain)),
   field('version'),
+  {
+    title: 'not ready because',
+    of: (row: Row) => (row.reasons as string[] | undefined)?.join('; ') || null,
+    isOptional: true,
+  },
 ];
 
 const HEALTH_COLUMNS = [
@@ -36,10 +41,17 @@ const HEALTH_COLUMNS = [
   field('verdict'),
   column('since', (row) => new Date(row.since as number | string).toISOString()),
   field('reason'),
+  { title: 'here', of: (row: Row) => (row.avoidedHere === true ? 'avoided: no quorum' : null), isOptional: true },
   column('observers', (row) =>
     (row.observers as { node: string; ok: boolean }[]).map(({ node, ok }) => `${node} ${ok ? '✓' : '✗'}`).join('  '),
   ),
 ];
+
+/** What was changed, where the summary does not name it. */
+function whatOf({ target, summary }: Row): string {
+  const [to, what] = [String(target ?? ''), String(summary ?? '')];
+  return what === '' || to === '' || what.includes(to) ? what || to : `${to}: ${what}`;
+}
 
 const phaseOf = (drain: unknown): unknown =>
   typeof drain === 'object' && drain !== null ? (drain as { phase?: unknown }).phase : drain;
@@ -75,7 +87,7 @@ export function registerCluster(program: Command): void {
     column('who', (row) => row.author || null),
     column('from', (row) => row.source || null),
     field('action'),
-    column('what', (row) => row.summary || row.target),
+    column('what', (row) => whatOf(row)),
     field('revision'),
   ]);
   program.addCommand(sessionsCommand());
@@ -94,9 +106,10 @@ function statusCommand(): Command {
         renderRecord(format, status, [
           ['node', `${node.id} (${node.version}, up ${duration(status.uptimeMs)})`],
           ['role', status.role],
-          ['leader', leader === null ? colors.red('none') : `${leader.id} at ${leader.api}`],
+          ['ready', status.ready === true ? true : `no: ${(status.reasons as string[]).join('; ')}`],
+          ['leader', leader === null ? 'none' : `${leader.id} at ${leader.api}`],
           ['term', status.term],
-          ['quorum', status.quorum === true ? 'yes' : 'no'],
+          ['quorum', status.quorum],
           ['revision', status.revision],
           ['applied', `${status.appliedIndex} of ${status.commitIndex}`],
           ['stale', duration(status.staleMs)],

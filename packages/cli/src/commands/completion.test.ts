@@ -19,3 +19,13 @@ it('completes commands and their options', () => {
   expect(complete('apply', '--y')).toEqual(['--yes']);
   expect(complete('node', '--raft-')).toEqual(['--raft-listen', '--raft-advertise']);
 });
+
+it('completes subcommands, what they take, and the values of options', () => {
+  expect(complete('certs', 'i')).toEqual(['init', 'issue']);
+  expect(complete('certs', 'issue', '--ho')).toEqual(['--host']);
+  expect(complete('members', 'rem')).toEqual(['remove']);
+  expect(complete('status', '--output', '')).toEqual(['table', 'json', 'yaml']);
+  expect(complete('members', 'remove', '-o', 'j')).toEqual(['json']);
+  expect(complete('completion', 'z')).toEqual(['zsh']);
+  expect(complete('demo', '--da')).toEqual(['--data']);
+});

@@ -11,9 +11,10 @@ import { CliError } from '../cli-error.ts';
 import { renderDiff } from '../output/diff.ts';
 import type { ConfigDiff } from '../output/diff.ts';
 import { renderList, renderValue } from '../output/render.ts';
-import { apiCommand, apiContext, examples, remark, show, wholeNumber } from './api-command.ts';
+import { apiCommand, apiContext, examples, numberBetween, remark, show, wholeNumber } from './api-command.ts';
 import { EXIT } from '@flotilla/shared';
 
+const WEIGHT_MAX = 1_000;
 const KINDS = ['listeners', 'pools', 'certificates'] as const;
 
 interface Written {
@@ -151,7 +152,7 @@ function deleteCommand(): Command {
 function weightCommand(): Command {
   return apiCommand('weight', 'Set the weight of a backend on all nodes')
     .argument('<pool/backend>', 'which', poolAndBackend)
-    .argument('<weight>', '0 (no new work) to 1000', wholeNumber)
+    .argument('<weight>', '0 (no new work) to 1000', numberBetween(0, WEIGHT_MAX))
     .option('--wait <what>', 'commit, applied (this node serves it) or all (every node does)', 'all')
     .action(async (target: string, weight: number, options: { wait: string }, command: Command) => {
       const { client } = apiContext(command);
@@ -170,7 +171,10 @@ export function poolAndBackend(text: string): string {
 
 interface HistoryItem {
   readonly revision: number;
-  readonly [field: string]: unknown;
+  /** Log time in ms since 1970. */
+  readonly at: number;
+  readonly author: string;
+  readonly summary: string;
 }
 
 function historyCommand(): Command {
@@ -185,16 +189,14 @@ function historyCommand(): Command {
       const value = await client.get<{ items: HistoryItem[] }>('/v1/config/history');
       const columns = [
         { title: 'revision', of: (row: HistoryItem) => row.revision },
-        { title: 'at', of: (row: HistoryItem) => when(row.at ?? row.atMs ?? row.time) },
-        { title: 'who', of: (row: HistoryItem) => row.actor ?? row.author ?? row.who },
-        { title: 'what', of: (row: HistoryItem) => row.summary ?? row.what ?? row.action },
+        { title: 'at', of: (row: HistoryItem) => new Date(row.at).toISOString() },
+        { title: 'who', of: (row: HistoryItem) => row.author },
+        { title: 'what', of: (row: HistoryItem) => row.summary },
       ];
       return show(renderList(format, { value, rows: value.items, columns }));
     })
     .addHelpText('after', examples('history', 'history 42'));
 }
-
-const when = (value: unknown): unknown => (typeof value === 'number' ? new Date(value).toISOString() : value);
 
 function rollbackCommand(): Command {
   return apiCommand('rollback', 'Make an earlier revision of the configuration the current one again')

@@ -1,13 +1,15 @@
 /**
- * Commands that act on the running cluster: drain, undrain, transfer, watch, explain, backup.
+ * Commands that act on the running cluster: drain, undrain, transfer, backup.
  */
 import { writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import colors from 'picocolors';
+import { EXIT, errorText } from '@flotilla/shared';
+import { CliError } from '../cli-error.ts';
 import type { ApiClient } from '../client/api-client.ts';
 import { DRAIN_POLL_MS } from '../limits.ts';
-import { renderRecord, renderValue } from '../output/render.ts';
+import { renderValue } from '../output/render.ts';
 import { apiCommand, apiContext, examples, remark, show, wholeNumber } from './api-command.ts';
 import { resourcePath } from './config.ts';
 
@@ -15,8 +17,6 @@ export function registerOperate(program: Command): void {
   program.addCommand(drainCommand());
   program.addCommand(undrainCommand());
   program.addCommand(transferCommand());
-  program.addCommand(watchCommand());
-  program.addCommand(explainCommand());
   program.addCommand(backupCommand());
 }
 
@@ -95,61 +95,11 @@ function transferCommand(): Command {
     .action(async (node: string | undefined, _options, command: Command) => {
       const { client, format } = apiContext(command);
       const body = node === undefined ? {} : { to: node };
-      const answer = await client.call<Record<string, unknown>>({ method: 'POST', path: '/v1/leader/transfer', body });
-      show(renderRecord(format, answer.body, Object.entries(answer.body)));
+      const call = { method: 'POST', path: '/v1/leader/transfer', body };
+      const { body: leader } = await client.call<{ id: string; api: string }>(call);
+      show(format === 'table' ? `${leader.id} leads (${leader.api})` : renderValue(format, leader));
     })
     .addHelpText('after', examples('transfer', 'transfer n3'));
-}
-
-function watchCommand(): Command {
-  return apiCommand('watch', 'Print every change as it happens, until Ctrl-C')
-    .option('--from <revision>', 'start after this revision')
-    .option('--sessions', 'pinned sessions too')
-    .action(async (options: { from?: string; sessions?: boolean }, command: Command) => {
-      const { client, format } = apiContext(command);
-      const stop = new AbortController();
-      process.once('SIGINT', () => stop.abort());
-      let from = options.from;
-      for await (const event of client.events(watchPath(from, options.sessions), stop.signal)) {
-        from = event.id;
-        if (format === 'json') show(JSON.stringify({ ...event, data: JSON.parse(event.data) as unknown }));
-        else show(`${colors.dim(event.id.padStart(8))}  ${colors.bold(event.event.padEnd(8))} ${event.data}`);
-      }
-    })
-    .addHelpText('after', examples('watch', 'watch --from 42 --output json'));
-}
-
-function watchPath(from: string | undefined, sessions: boolean | undefined): string {
-  const query = new URLSearchParams();
-  if (from !== undefined) query.set('from', from);
-  if (sessions) query.set('sessions', 'true');
-  return `/v1/watch?${query}`;
-}
-
-interface ExplainOptions {
-  readonly listener: string;
-  readonly method: string;
-  readonly clientIp?: string;
-  readonly header: string[];
-}
-
-function explainCommand(): Command {
-  return apiCommand('explain', 'Say where a request would go and why')
-    .argument('<url>', 'e.g. http://example.com/api')
-    .option('--listener <name>', 'as if it came in here', 'web')
-    .option('--method <method>', 'request method', 'GET')
-    .option('--client-ip <ip>', 'as if from this address')
-    .option('--header <name:value...>', 'request fields', [])
-    .action(async (url: string, options: ExplainOptions, command: Command) => {
-      const { client, format } = apiContext(command);
-      const target = new URL(url.includes('://') ? url : `http://${url}`);
-      const query = new URLSearchParams({ listener: options.listener, method: options.method, host: target.host });
-      query.set('path', target.pathname + target.search);
-      if (options.clientIp !== undefined) query.set('clientIp', options.clientIp);
-      for (const header of options.header) query.append('header', header);
-      show(renderValue(format === 'table' ? 'yaml' : format, await client.get<unknown>(`/v1/explain?${query}`)));
-    })
-    .addHelpText('after', examples('explain http://example.com/api', 'explain /login --client-ip 10.0.0.9'));
 }
 
 function backupCommand(): Command {
@@ -166,7 +116,11 @@ function backupCommand(): Command {
       );
       const text = `${JSON.stringify(body)}\n`;
       if (file === '-') return void process.stdout.write(text);
-      writeFileSync(file, text, { mode: 0o600 });
+      try {
+        writeFileSync(file, text, { mode: 0o600 });
+      } catch (error) {
+        throw new CliError(EXIT.disk, `the backup cannot be written: ${errorText(error)}`);
+      }
       if (body.keysLeftOut > 0)
         remark(
           colors.yellow(`${body.keysLeftOut} private keys are not in it, so it cannot be restored as it is: --secrets`),

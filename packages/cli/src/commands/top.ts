@@ -4,24 +4,29 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
-import { apiCommand, apiContext, examples, show, wholeNumber } from './api-command.ts';
+import { errorText } from '@flotilla/shared';
+import { apiCommand, apiContext, examples, numberBetween, show } from './api-command.ts';
 import { renderTop, SORTS, type TopSort } from '../top/screen.ts';
 import { TopSource } from '../top/source.ts';
 
 const EVERY_MS = 1_000;
+const EVERY_MIN_MS = 100;
+const EVERY_MAX_MS = 3_600_000;
 const CLEAR = '\u001b[H\u001b[J';
 const ENTER = '\u001b[?1049h\u001b[?25l';
 const LEAVE = '\u001b[?25h\u001b[?1049l';
+/** Begins a colour, which ends with `m`. */
+const ESCAPE = '\u001b';
 const CTRL_C = '\u0003';
 
 export function registerTop(program: Command): void {
   program.addCommand(
     apiCommand('top', 'Watch the whole cluster live: nodes, backends, traffic; q quits, s sorts')
-      .option('--every <ms>', 'how often it is drawn anew', wholeNumber, EVERY_MS)
+      .option('--every <ms>', 'how often it is drawn anew', numberBetween(EVERY_MIN_MS, EVERY_MAX_MS), EVERY_MS)
       .option('--once', 'draw it once and end')
       .action(async (options: { every: number; once?: boolean }, command: Command) => {
-        const { client } = apiContext(command);
-        const source = new TopSource(client);
+        const { client, clientOf } = apiContext(command);
+        const source = new TopSource(client, clientOf);
         if (options.once || !process.stdout.isTTY || !process.stdin.isTTY) {
           await source.read();
           await sleep(options.every);
@@ -50,7 +55,7 @@ async function live(source: TopSource, everyMs: number): Promise<void> {
     while (running) {
       const picture = await source.read().then(
         (view) => renderTop(view, sort),
-        (error: unknown) => String(error),
+        (error: unknown) => `${errorText(error)}\n\nasking again; q quits`,
       );
       stdout.write(`${CLEAR}${clipped(picture, stdout.rows, stdout.columns)}`);
       stop = new AbortController();
@@ -65,5 +70,21 @@ async function live(source: TopSource, everyMs: number): Promise<void> {
 /** What does not fit is left out: a terminal that scrolls flickers. */
 function clipped(text: string, rows: number, columns: number): string {
   const lines = text.split('\n').slice(0, Math.max(1, rows - 1));
-  return lines.map((line) => (line.includes('\u001b') ? line : line.slice(0, columns))).join('\r\n');
+  return lines.map((line) => clippedLine(line, columns)).join('\r\n');
+}
+
+/** Colours take no room and are kept. */
+export function clippedLine(line: string, columns: number): string {
+  let room = columns;
+  const shown = (text: string): string => {
+    const part = text.slice(0, room);
+    room -= part.length;
+    return part;
+  };
+  const [plain = '', ...coloured] = line.split(ESCAPE);
+  const parts = coloured.map((part) => {
+    const end = part.indexOf('m') + 1;
+    return ESCAPE + part.slice(0, end) + shown(part.slice(end));
+  });
+  return shown(plain) + parts.join('');
 }

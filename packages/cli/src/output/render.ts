@@ -11,6 +11,8 @@ export const OUTPUT_FORMATS: readonly OutputFormat[] = ['table', 'json', 'yaml']
 export interface Column<T> {
   readonly title: string;
   readonly of: (row: T) => unknown;
+  /** Left out where no row has anything to say. */
+  readonly isOptional?: boolean;
 }
 
 /** A list: `value` is what programs get, `rows` and `columns` what people get. */
@@ -20,9 +22,10 @@ export function renderList<T>(
 ): string {
   if (format !== 'table') return renderValue(format, list.value);
   if (list.rows.length === 0) return colors.dim('(none)');
-  const table = plainTable(list.columns.map((column) => column.title.toUpperCase()));
-  for (const row of list.rows) table.push(list.columns.map((column) => cell(column.of(row))));
-  return table.toString();
+  const columns = list.columns.filter(({ isOptional, of }) => !isOptional || list.rows.some((row) => of(row) !== null));
+  const table = plainTable(columns.map((column) => column.title.toUpperCase()));
+  for (const row of list.rows) table.push(columns.map((column) => cell(column.of(row))));
+  return drawn(table);
 }
 
 /** One thing: name and value in two columns. */
@@ -34,13 +37,21 @@ export function renderRecord(
   if (format !== 'table') return renderValue(format, value);
   const table = plainTable();
   for (const [name, fact] of facts) table.push([colors.dim(name), cell(fact)]);
-  return table.toString();
+  return drawn(table);
 }
 
 /** Anything, for programs; a table of something without columns is its YAML. */
 export function renderValue(format: OutputFormat, value: unknown): string {
   return format === 'json' ? JSON.stringify(value, null, 2) : stringify(value, { lineWidth: 0 }).trimEnd();
 }
+
+/** Without the blanks that fill the last column: they would be copied along. */
+const drawn = (table: Table.Table): string =>
+  table
+    .toString()
+    .split('\n')
+    .map((line) => line.trimEnd())
+    .join('\n');
 
 function plainTable(head?: string[]): Table.Table {
   const none = '';
@@ -70,10 +81,11 @@ function plainTable(head?: string[]): Table.Table {
 /** Good and bad words are coloured wherever they stand, so that a table can be read from afar. */
 function cell(value: unknown): string {
   if (value === null || value === undefined) return colors.dim('-');
+  if (typeof value === 'boolean') return cell(value ? 'yes' : 'no');
   if (typeof value === 'object') return JSON.stringify(value);
   const text = String(value);
-  if (['up', 'yes', 'true', 'leader', 'ready', 'enabled'].includes(text)) return colors.green(text);
-  if (['down', 'no', 'false', 'ejected'].includes(text)) return colors.red(text);
+  if (['up', 'yes', 'leader', 'ready', 'enabled'].includes(text)) return colors.green(text);
+  if (['down', 'no', 'none', 'ejected'].includes(text)) return colors.red(text);
   if (['unknown', 'draining', 'maintenance', 'candidate', 'learner'].includes(text)) return colors.yellow(text);
   return text;
 }

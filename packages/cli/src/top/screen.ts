@@ -10,7 +10,7 @@ export const SORTS = ['name', 'requests', 'errors'] as const;
 export type TopSort = (typeof SORTS)[number];
 
 export function renderTop(view: TopView, sort: TopSort): string {
-  const { server, leader, quorum, revision, nodes, backends } = view;
+  const { server, counted, leader, quorum, revision, nodes, backends } = view;
   const ready = nodes.filter((node) => node.ready).length;
   const up = backends.filter(({ verdict }) => verdict === 'up').length;
   const head = `${leader === null ? colors.red('no leader') : `leader ${leader}`}, ${
@@ -23,7 +23,7 @@ export function renderTop(view: TopView, sort: TopSort): string {
     '',
     renderList('table', { value: null, rows: sorted(backends, sort), columns: BACKEND_COLUMNS }),
     '',
-    colors.dim(`requests as ${server} carries them, by ${sort}; q quits, s sorts`),
+    colors.dim(`through ${server}; requests of ${counted.join(', ') || 'nobody'}; sorted by ${sort}; q quits, s sorts`),
   ].join('\n');
 }
 
@@ -44,6 +44,7 @@ const NODE_COLUMNS = [
   { title: 'drain', of: (row: TopNode) => row.drain },
   { title: 'applied', of: (row: TopNode) => row.appliedIndex },
   { title: 'digest', of: (row: TopNode) => row.digest?.slice(0, 8) },
+  { title: 'req/s', of: (row: TopNode) => rate(row.perSecond) },
   { title: 'conns', of: (row: TopNode) => row.connections },
   { title: 'loop', of: (row: TopNode) => duration(row.eventLoopDelayMs) },
   { title: 'up', of: (row: TopNode) => duration(row.uptimeMs) },

@@ -1,9 +1,9 @@
 /**
- * What `top` shows, read through one node: members and verdicts from the cluster, the rest from each node's own status and
- * measurements. Rates are differences between two readings.
+ * What `top` shows: members and verdicts through one node, the rest from each node's own status and measurements.
  */
 import type { ApiClient } from '../client/api-client.ts';
-import { parseSamples, sumOf } from './samples.ts';
+import { Rates } from './rates.ts';
+import { parseSamples, type Sample, sumOf } from './samples.ts';
 
 export interface TopNode {
   readonly id: string;
@@ -16,6 +16,8 @@ export interface TopNode {
   readonly connections: number | null;
   readonly eventLoopDelayMs: number | null;
   readonly uptimeMs: number | null;
+  /** Requests that it carries. */
+  readonly perSecond: number | null;
 }
 
 export interface TopBackend {
@@ -24,14 +26,16 @@ export interface TopBackend {
   readonly verdict: string;
   readonly reason: string;
   readonly observers: string;
-  /** By the node that is asked: weight and share of its requests, requests a second. */
   readonly weight: number | null;
+  /** Through all nodes that were read. */
   readonly perSecond: number | null;
   readonly errorsPerSecond: number | null;
 }
 
 export interface TopView {
   readonly server: string;
+  /** Nodes whose requests are in the rates. */
+  readonly counted: readonly string[];
   readonly leader: string | null;
   readonly quorum: boolean;
   readonly revision: number;
@@ -47,24 +51,24 @@ interface Status {
   readonly proxyThreads: readonly { readonly connections: number }[];
 }
 
-interface Reading {
-  readonly atMs: number;
-  readonly requests: ReadonlyMap<string, number>;
-  readonly errors: ReadonlyMap<string, number>;
-}
-
 type Items<T> = { readonly items: readonly T[] };
-type Member = Pick<TopNode, 'id' | 'role' | 'alive' | 'ready'> & { readonly drain: { readonly phase: string } | null };
+type Member = Pick<TopNode, 'id' | 'role' | 'alive' | 'ready'> & {
+  readonly api: string;
+  readonly drain: { readonly phase: string } | null;
+};
 type Health = Pick<TopBackend, 'pool' | 'backend' | 'verdict' | 'reason'> & {
   readonly observers: readonly { readonly node: string; readonly ok: boolean }[];
 };
 
 export class TopSource {
   readonly #client: ApiClient;
-  #before: Reading | null = null;
+  readonly #clientOf: (api: string) => ApiClient;
+  readonly #rates = new Rates();
 
-  constructor(client: ApiClient) {
+  /** `clientOf`: a client of one node alone, for what each node counts by itself. */
+  constructor(client: ApiClient, clientOf: (api: string) => ApiClient) {
     this.#client = client;
+    this.#clientOf = clientOf;
   }
 
   async read(): Promise<TopView> {
@@ -72,34 +76,27 @@ export class TopSource {
     const own = await client.call<{ leader: { id: string } | null; quorum: boolean; revision: number }>({
       path: '/v1/status',
     });
-    const [members, health, metrics] = await Promise.all([
+    const [members, health] = await Promise.all([
       client.get<Items<Member>>('/v1/members?consistency=local'),
       client.get<Items<Health>>('/v1/health?consistency=local'),
-      client.text('/metrics'),
     ]);
     const statuses = await Promise.all(
       members.items.map(({ id }) => client.once<Status>(`/v1/members/${id}/status`).catch(() => null)),
     );
-    const samples = parseSamples(metrics);
-    const now: Reading = {
-      atMs: performance.now(),
-      requests: sumOf(samples, 'flotilla_requests_total', () => true),
-      errors: sumOf(samples, 'flotilla_requests_total', ({ code_class }) => code_class === '5xx'),
-    };
-    const weights = sumOf(samples, 'flotilla_backend_weight', () => true);
-    const before = this.#before;
-    this.#before = now;
-    const rate = (of: 'requests' | 'errors', key: string): number | null => {
-      if (before === null) return null;
-      const seconds = (now.atMs - before.atMs) / 1_000;
-      return Math.max(0, (now[of].get(key) ?? 0) - (before[of].get(key) ?? 0)) / seconds;
-    };
+    const counted = await this.#counts(members.items.filter((_, at) => statuses[at] !== null));
+    this.#rates.update(counted, performance.now());
+    const [anyCounted = []] = counted.values();
+    const weights = sumOf(anyCounted, 'flotilla_backend_weight', () => true);
     return {
       server: own.server,
+      counted: [...counted.keys()],
       leader: own.body.leader?.id ?? null,
       quorum: own.body.quorum,
       revision: own.body.revision,
-      nodes: members.items.map((member, at) => toNode(member, statuses[at] ?? null)),
+      nodes: members.items.map((member, at) => ({
+        ...toNode(member, statuses[at] ?? null),
+        perSecond: this.#rates.byNode.get(member.id)?.perSecond ?? null,
+      })),
       backends: health.items.map(({ pool, backend, verdict, reason, observers }) => {
         const key = `${pool}/${backend}`;
         return {
@@ -109,15 +106,27 @@ export class TopSource {
           reason,
           observers: observers.map(({ node, ok }) => `${node} ${ok ? '✓' : '✗'}`).join(' '),
           weight: weights.get(key) ?? null,
-          perSecond: rate('requests', key),
-          errorsPerSecond: rate('errors', key),
+          perSecond: this.#rates.byBackend.get(key)?.perSecond ?? null,
+          errorsPerSecond: this.#rates.byBackend.get(key)?.errorsPerSecond ?? null,
         };
       }),
     };
   }
+
+  /** Of the nodes that can be reached from here; the others are left out. */
+  async #counts(members: readonly Member[]): Promise<ReadonlyMap<string, readonly Sample[]>> {
+    const texts = await Promise.all(
+      members.map(({ api }) =>
+        this.#clientOf(api)
+          .text('/metrics')
+          .catch(() => null),
+      ),
+    );
+    return new Map(members.flatMap(({ id }, at) => (texts[at] ? [[id, parseSamples(texts[at])] as const] : [])));
+  }
 }
 
-function toNode({ id, role, alive, ready, drain }: Member, status: Status | null): TopNode {
+function toNode({ id, role, alive, ready, drain }: Member, status: Status | null): Omit<TopNode, 'perSecond'> {
   return {
     id,
     role,

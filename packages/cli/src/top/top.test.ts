@@ -1,5 +1,7 @@
 /** The live table: what it reads of /metrics, how it is ordered, what stands out. */
 import { describe, expect, it } from 'vitest';
+import { clippedLine } from '../commands/top.ts';
+import { Rates } from './rates.ts';
 import { parseSamples, sumOf } from './samples.ts';
 import { renderTop } from './screen.ts';
 import type { TopBackend, TopView } from './source.ts';
@@ -17,6 +19,7 @@ const backend = (id: string, perSecond: number, errorsPerSecond: number): TopBac
 
 const view: TopView = {
   server: '127.0.0.1:7401',
+  counted: ['n1'],
   leader: 'n1',
   quorum: true,
   revision: 7,
@@ -32,6 +35,7 @@ const view: TopView = {
       connections: 3,
       eventLoopDelayMs: 1,
       uptimeMs: 90_000,
+      perSecond: 15,
     },
   ],
   backends: [backend('b1', 5, 0), backend('b2', 9, 0), backend('b3', 1, 2)],
@@ -57,6 +61,48 @@ describe('top', () => {
     expect([...sumOf(samples, 'flotilla_requests_total', ({ code_class }) => code_class === '5xx')]).toEqual([
       ['api/b1', 3],
     ]);
+  });
+
+  it('adds up what the nodes count, and counts a node only once it was read twice in a row', () => {
+    const counts = (b1: number, failed: number) =>
+      parseSamples(
+        `flotilla_requests_total{pool="api",backend="b1",code_class="2xx"} ${b1}\n` +
+          `flotilla_requests_total{pool="api",backend="b1",code_class="5xx"} ${failed}\n`,
+      );
+    const rates = new Rates();
+    rates.update(new Map([['n1', counts(100, 0)]]), 0);
+    expect(rates.byBackend.size).toBe(0);
+    rates.update(
+      new Map([
+        ['n1', counts(120, 4)],
+        ['n2', counts(900, 0)],
+      ]),
+      2_000,
+    );
+    expect(rates.byBackend.get('api/b1')).toEqual({ perSecond: 12, errorsPerSecond: 2 });
+    rates.update(
+      new Map([
+        ['n1', counts(130, 4)],
+        ['n2', counts(920, 0)],
+      ]),
+      4_000,
+    );
+    expect(rates.byBackend.get('api/b1')).toEqual({ perSecond: 15, errorsPerSecond: 0 });
+    expect(rates.byNode.get('n2')).toEqual({ perSecond: 10, errorsPerSecond: 0 });
+    // Started anew: its counters began again at nothing.
+    rates.update(
+      new Map([
+        ['n1', counts(5, 0)],
+        ['n2', counts(940, 0)],
+      ]),
+      6_000,
+    );
+    expect(rates.byBackend.get('api/b1')).toEqual({ perSecond: 10, errorsPerSecond: 0 });
+  });
+
+  it('clips a line to the terminal, and keeps its colours', () => {
+    expect(clippedLine('\u001b[1mname\u001b[22m and more', 6)).toBe('\u001b[1mname\u001b[22m a');
+    expect(clippedLine('short', 80)).toBe('short');
   });
 
   it('shows nodes and backends, ordered as asked', () => {

@@ -34,6 +34,8 @@ export interface ApiContext {
   members(): MemberView[];
   /** API address of a member; '' where it is not known. */
   apiOf(replica: string | null): string;
+  /** Whether this node goes round a backend by its own probes, while there is no quorum to judge. */
+  avoids(pool: string, backend: string): boolean;
   metrics(): Promise<string>;
   /** Resolves when it is served as far as `wait` asks; throws NOT_SERVED. */
   whenServed(question: ServedQuestion, wait: Wait, authorization: string | null): Promise<void>;

@@ -98,6 +98,9 @@ export function memberViews({ state, status, peer, self, nowMs }: MembersFacts):
     const row = state.members.get(id);
     if (row === undefined) return [];
     const own = row.replica === status.self;
+    // Without a quorum nobody decides who is alive: what this node sees for itself is all there is.
+    const seen = status.quorum ? row : peer(id);
+    const alive = own || ('reachable' in seen ? seen.reachable : seen.alive);
     const progress = status.peers.find((each) => each.id === row.replica);
     const view = peer(id);
     const voter = status.conf.voters.includes(row.replica);
@@ -110,9 +113,9 @@ export function memberViews({ state, status, peer, self, nowMs }: MembersFacts):
         api: row.api,
         role: memberRole(row.replica, status),
         voter,
-        alive: row.alive,
-        ready: own ? self.ready : row.alive && row.ready,
-        reasons: own ? self.reasons : row.reasons,
+        alive,
+        ready: own ? self.ready : alive && seen.ready,
+        reasons: own ? self.reasons : seen.reasons,
         matchIndex: own ? status.lastIndex : (progress?.match ?? (view.reachable ? view.appliedIndex : null)),
         lagMs: own ? 0 : finite(progress?.silentMs ?? (view.reachable ? nowMs - view.atMs : undefined)),
         version: row.version,

@@ -88,6 +88,11 @@ export class Publisher {
     this.#onActive();
   }
 
+  /** What it was set to last. */
+  get overlay(): readonly BackendRef[] {
+    return this.#overlay;
+  }
+
   /** Backends that this node's own probes cannot reach; for use while the cluster's verdicts are stale. */
   setOverlay(down: readonly BackendRef[]): void {
     this.#overlay = down;

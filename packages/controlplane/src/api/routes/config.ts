@@ -104,7 +104,10 @@ function historyRoutes(app: FastifyInstance, context: ApiContext): void {
       const { revision } = request.params as { revision: number };
       const row = host.state.history.get(String(revision));
       const config = readConfigAt(host.state, revision);
-      if (config === undefined) throw new FlotillaError('NOT_FOUND', `revision ${revision} is not remembered`);
+      if (config === undefined)
+        throw new FlotillaError('NOT_FOUND', `revision ${revision} is not remembered`, {
+          hint: 'GET /v1/config/history lists those that are: the newest 1,000.',
+        });
       void reply.header('etag', etag(revision));
       const diff = diffOfRevision(host.state, revision) ?? null;
       return { ...(row === undefined ? { revision } : historyItem(row)), diff, config: redactConfig(config) };

@@ -25,11 +25,20 @@ export function observeRoutes(app: FastifyInstance, context: ApiContext): void {
     '/v1/health',
     {
       config: { role: 'viewer' },
-      schema: { tags, summary: 'Verdicts and what each observer saw', querystring: ReadQuery },
+      schema: {
+        tags,
+        summary: 'Verdicts and what each observer saw; `avoidedHere`: this node goes round it while there is no quorum',
+        querystring: ReadQuery,
+      },
     },
     async (request, reply) => {
       const host = await fresh(context, request, reply);
-      return list(host, request, readHealth(host.state));
+      const items = readHealth(host.state);
+      return list(
+        host,
+        request,
+        items.map((item) => ({ ...item, avoidedHere: context.avoids(item.pool, item.backend) })),
+      );
     },
   );
   app.get(
