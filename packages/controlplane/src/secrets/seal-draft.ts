@@ -26,8 +26,33 @@ export function sealingOf(settings: ControlSettings): Sealing {
 export function sealDraft(sealing: Sealing, draft: Draft): Draft {
   const faults: FaultDetail[] = [];
   const sealed = sealAny(sealing, draft, faults);
+  if (faults.length === 0 && sealing.keyring.currentId !== null) findStrayKeys(contentOf(sealed), '', faults);
   if (faults.length > 0) throw new FlotillaError('INVALID_CONFIG', 'a private key cannot be kept', { details: faults });
   return sealed;
+}
+
+const contentOf = (draft: Draft): unknown => {
+  if (draft.type === 'config.replace') return draft.document;
+  if (draft.type === 'resource.put') return draft.value;
+  return draft.type === 'resource.patch' ? draft.patch : null;
+};
+
+/**
+ * Private keys where none belongs, e.g. a key and its certificate mixed up. Refused before they are proposed: the log would keep
+ * them in the clear even where the change is refused later.
+ */
+function findStrayKeys(value: unknown, path: string, faults: FaultDetail[]): void {
+  if (typeof value === 'string') {
+    if (PRIVATE_KEY.test(value)) faults.push({ path, message: 'holds a private key, which belongs in keyPem' });
+  } else if (Array.isArray(value)) {
+    for (const [at, one] of value.entries()) findStrayKeys(one, `${path}[${at}]`, faults);
+  } else if (isObject(value)) {
+    for (const [name, one] of Object.entries(value)) {
+      const isKey = PRIVATE_KEY.test(name);
+      if (isKey) faults.push({ path, message: 'has a private key for the name of a field' });
+      findStrayKeys(one, isKey ? path : `${path}${path === '' ? '' : '.'}${name}`, faults);
+    }
+  }
 }
 
 function sealAny(sealing: Sealing, draft: Draft, faults: FaultDetail[]): Draft {
