@@ -43,7 +43,8 @@ const contentOf = (draft: Draft): unknown => {
  */
 function findStrayKeys(value: unknown, path: string, faults: FaultDetail[]): void {
   if (typeof value === 'string') {
-    if (PRIVATE_KEY.test(value) && !isSealed(value)) faults.push({ path, message: 'holds a private key, which belongs in keyPem' });
+    if (PRIVATE_KEY.test(value) && !isSealed(value))
+      faults.push({ path, message: 'holds a private key, which belongs in keyPem' });
   } else if (Array.isArray(value)) {
     for (const [at, one] of value.entries()) findStrayKeys(one, `${path}[${at}]`, faults);
   } else if (isObject(value)) {
