@@ -254,7 +254,10 @@ export class NodeContext implements ApiContext {
 
   async refuseUnsafeDrain(id: string): Promise<void> {
     const roll = await this.#callRoll();
-    refuseUnsafeDrain(this.host(), id, roll);
+    const host = this.host();
+    // This node may not have heard yet of who came back.
+    await host.read('linearizable');
+    refuseUnsafeDrain(host, id, roll);
   }
 
   /** Only the leader can: another node passes the question on, with its caller's token. */

@@ -70,12 +70,21 @@ export class Peers {
     return this.#views.get(id) ?? UNREACHABLE;
   }
 
-  /** Asks everybody now; answers what they said. */
-  async refresh(): Promise<readonly (readonly [id: string, view: PeerView])[]> {
-    if (this.#closed) return [];
+  async refresh(): Promise<void> {
+    if (this.#closed) return;
     const others = this.#others();
     for (const id of this.#views.keys()) if (!others.some((other) => other.id === id)) this.#views.delete(id);
-    return Promise.all(others.map(async (other) => [other.id, await this.#ask(other)] as const));
+    await Promise.all(others.map((other) => this.#ask(other)));
+  }
+
+  /** Asks everybody now; answers what they said. A question that is under way may be answered from before, and is asked again. */
+  async callRoll(): Promise<readonly (readonly [id: string, view: PeerView])[]> {
+    if (this.#closed) return [];
+    const askAnew = async (other: { readonly id: string; readonly api: string }) => {
+      await this.#asking.get(other.id);
+      return [other.id, await this.#ask(other)] as const;
+    };
+    return Promise.all(this.#others().map(askAnew));
   }
 
   close(): void {

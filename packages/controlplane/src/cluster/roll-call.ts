@@ -13,11 +13,11 @@ export interface RollCall {
   readonly ready: ReadonlySet<string>;
 }
 
-/** Takes as long as the slowest answer, `peerPollTimeoutMs` at most. */
+/** Takes as long as the slowest answer, twice `peerPollTimeoutMs` at most. */
 export async function callRoll(peers: Peers, own: { readonly id: string; readonly ready: boolean }): Promise<RollCall> {
   const present = new Set([own.id]);
   const ready = new Set(own.ready ? [own.id] : []);
-  for (const [id, view] of await peers.refresh()) {
+  for (const [id, view] of await peers.callRoll()) {
     if (view.reachable) present.add(id);
     if (view.ready) ready.add(id);
   }

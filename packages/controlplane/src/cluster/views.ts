@@ -98,9 +98,10 @@ export function memberViews({ state, status, peer, self, nowMs }: MembersFacts):
     const row = state.members.get(id);
     if (row === undefined) return [];
     const own = row.replica === status.self;
-    // Without a quorum nobody decides who is alive: what this node sees for itself is all there is.
+    // Without a quorum nobody decides who is alive: what this node sees for itself is all there is. With one the cluster does, also
+    // of this node: one that has just come back is not counted in yet.
     const seen = status.quorum ? row : peer(id);
-    const alive = own || ('reachable' in seen ? seen.reachable : seen.alive);
+    const alive = 'reachable' in seen ? own || seen.reachable : seen.alive;
     const progress = status.peers.find((each) => each.id === row.replica);
     const view = peer(id);
     const voter = status.conf.voters.includes(row.replica);
