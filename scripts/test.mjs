@@ -12,7 +12,7 @@ import { delimiter, dirname, join, relative } from 'node:path';
 import { bootstrapOrExit, nodeBinary, root, tools } from './bootstrap.mjs';
 
 const HEARTBEAT_MS = 30_000;
-const STEP_LIMIT_MS = 20 * 60_000;
+const STEP_LIMIT_MS = 30 * 60_000;
 const EXIT_USAGE = 64;
 
 const bin = (name) => join(root, 'node_modules', name);
