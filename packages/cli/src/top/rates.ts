@@ -40,6 +40,11 @@ export class Rates {
     }
   }
 
+  /** Null before any node was read twice. A backend that no node counts has had no request yet. */
+  ofBackend(key: string): Rate | null {
+    return this.byBackend.get(key) ?? (this.byNode.size > 0 ? { perSecond: 0, errorsPerSecond: 0 } : null);
+  }
+
   #add(node: string, before: Reading, now: Reading): void {
     const seconds = (now.atMs - before.atMs) / 1_000;
     const rate = (of: 'requests' | 'errors', key: string): number =>

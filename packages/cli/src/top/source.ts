@@ -106,8 +106,8 @@ export class TopSource {
           reason,
           observers: observers.map(({ node, ok }) => `${node} ${ok ? '✓' : '✗'}`).join(' '),
           weight: weights.get(key) ?? null,
-          perSecond: this.#rates.byBackend.get(key)?.perSecond ?? null,
-          errorsPerSecond: this.#rates.byBackend.get(key)?.errorsPerSecond ?? null,
+          perSecond: this.#rates.ofBackend(key)?.perSecond ?? null,
+          errorsPerSecond: this.#rates.ofBackend(key)?.errorsPerSecond ?? null,
         };
       }),
     };

@@ -72,6 +72,7 @@ describe('top', () => {
     const rates = new Rates();
     rates.update(new Map([['n1', counts(100, 0)]]), 0);
     expect(rates.byBackend.size).toBe(0);
+    expect(rates.ofBackend('api/b1')).toBeNull();
     rates.update(
       new Map([
         ['n1', counts(120, 4)],
@@ -79,6 +80,7 @@ describe('top', () => {
       ]),
       2_000,
     );
+    expect(rates.ofBackend('api/never-asked')).toEqual({ perSecond: 0, errorsPerSecond: 0 });
     expect(rates.byBackend.get('api/b1')).toEqual({ perSecond: 12, errorsPerSecond: 2 });
     rates.update(
       new Map([
