@@ -4,7 +4,7 @@
  */
 import { defineConfig } from 'vitest/config';
 
-const UNIT_TIMEOUT_MS = 15_000;
+const UNIT_TIMEOUT_MS = 60_000;
 const INTEGRATION_TIMEOUT_MS = 180_000;
 const CONTAINERS_TIMEOUT_MS = 300_000;
 
