@@ -77,7 +77,8 @@ it('any request is explained alike on every replica at the same index', async ()
         }
       },
     ),
-    { numRuns: 120 },
+    // A fixed seed: what it reaches, and the counts below, are the same each time.
+    { numRuns: 120, seed: 42 },
   );
   // Otherwise it would have compared nothing but refusals.
   expect(decided).toBeGreaterThan(100);
