@@ -17,7 +17,17 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { waitFor } from '@flotilla/shared/testing';
-import { allReady, api, LAUNCHER, leaderNumber, NUMBERS, pidOf, REPOSITORY, startDemo, stopDemo } from './demo-run.ts';
+import {
+  allReady,
+  api,
+  LAUNCHER,
+  leaderNumber,
+  NUMBERS,
+  pidOf,
+  REPOSITORY,
+  startDemo,
+  stopDemo,
+} from './harness/demo-run.ts';
 
 const { values } = parseArgs({
   options: {

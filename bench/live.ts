@@ -19,7 +19,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { waitFor } from '@flotilla/shared/testing';
-import { api, leaderNumber, NUMBERS, pidOf, startDemo, stopDemo, webPort } from './demo-run.ts';
+import { api, leaderNumber, NUMBERS, pidOf, startDemo, stopDemo, webPort } from './harness/demo-run.ts';
 
 const { values } = parseArgs({
   options: {

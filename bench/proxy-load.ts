@@ -12,8 +12,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { cpuUs, generate, median, ORIGIN_PORTS, Scene, wrk } from './beside.ts';
-import type { Contestant } from './beside.ts';
+import { cpuUs, generate, median, ORIGIN_PORTS, Scene, wrk } from './harness/beside.ts';
+import type { Contestant } from './harness/beside.ts';
 
 const { values } = parseArgs({
   options: {

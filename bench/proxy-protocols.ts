@@ -10,8 +10,8 @@
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { waitFor } from '@flotilla/shared/testing';
-import { accepts, cpuUs, GRPC_PORTS, h2load, LAUNCHER, median, ORIGIN_PORTS, Scene, wrk } from './beside.ts';
-import type { Contestant, Load } from './beside.ts';
+import { accepts, cpuUs, GRPC_PORTS, h2load, LAUNCHER, median, ORIGIN_PORTS, Scene, wrk } from './harness/beside.ts';
+import type { Contestant, Load } from './harness/beside.ts';
 
 const { values } = parseArgs({
   options: {

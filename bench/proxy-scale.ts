@@ -14,8 +14,8 @@ import { connect } from 'node:net';
 import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { LAUNCHER, ORIGIN_PORTS, residentMiB, Scene, wrk } from './beside.ts';
-import type { Contestant } from './beside.ts';
+import { LAUNCHER, ORIGIN_PORTS, residentMiB, Scene, wrk } from './harness/beside.ts';
+import type { Contestant } from './harness/beside.ts';
 
 const { values } = parseArgs({
   options: {

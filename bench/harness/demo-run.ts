@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { waitFor } from '@flotilla/shared/testing';
 
-export const REPOSITORY = fileURLToPath(new URL('../', import.meta.url));
-export const LAUNCHER = fileURLToPath(new URL('../flotilla', import.meta.url));
+export const REPOSITORY = fileURLToPath(new URL('../../', import.meta.url));
+export const LAUNCHER = fileURLToPath(new URL('../../flotilla', import.meta.url));
 export const NUMBERS = [1, 2, 3];
 const SHIFT = 4_000;
 

@@ -12,7 +12,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { waitFor } from '@flotilla/shared/testing';
 
-export const LAUNCHER = fileURLToPath(new URL('../flotilla', import.meta.url));
+export const LAUNCHER = fileURLToPath(new URL('../../flotilla', import.meta.url));
 /** Plain HTTP/1.1 that answers `hello world`. */
 export const ORIGIN_PORTS = [9001, 9002, 9003];
 /** HTTP/2 without TLS that answers every call of gRPC with a message and `grpc-status: 0` as trailer. */
