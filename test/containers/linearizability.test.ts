@@ -1,8 +1,6 @@
 /**
  * Story: the cluster of docker-compose.yml under faults that come upon each other, while clients read, write, compare-and-set
  * and count through any container. What they saw must be what one copy, changed by one client after the other, could answer.
- *
- * FLOTILLA_CHAOS_SEED repeats a run's faults, FLOTILLA_CHAOS_SECONDS makes it longer.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { waitFor } from '@flotilla/shared/testing';
@@ -10,16 +8,10 @@ import { runCombined } from '../chaos/schedule.ts';
 import { Compose, composeCommand } from '../harness/compose.ts';
 import type { ComposeDocument } from '../harness/compose.ts';
 import { SeededRandom } from '../harness/random.ts';
-import { Clients } from '../linearizability/clients.ts';
-import { documentModel } from '../linearizability/document-model.ts';
-import { judge } from '../linearizability/judge.ts';
+import { chaosSeconds, OPERATIONS_MIN, SEED, Story } from '../linearizability/story.ts';
 import { CONTAINER_FAULTS, ContainerLab, VISITOR } from './faults.ts';
 
-const seed = Number(process.env['FLOTILLA_CHAOS_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
-const seconds = Number(process.env['FLOTILLA_CHAOS_SECONDS'] ?? 40);
-const REGISTERS = ['b1', 'b2'];
-const COUNTER = 'b3';
-const OPERATIONS_MIN = 100;
+const seconds = chaosSeconds(40);
 /** An engine that is busy takes seconds for what a process does at once. */
 const FAULTS_MIN = 3;
 /** Building, starting, healing and judging take their time besides. */
@@ -62,37 +54,19 @@ describe.skipIf(command === null)('a cluster of containers', () => {
   });
 
   it(
-    `is linearizable under faults combined (seed ${seed})`,
+    `is linearizable under faults combined (seed ${SEED})`,
     async () => {
-      const [first] = compose.nodes;
-      const zero = await first!.call('PATCH', `/v1/pools/api/backends/${COUNTER}`, { body: { weight: 0 } });
-      const { body } = await first!.call('GET', '/v1/pools/api');
-      const weights = Object.fromEntries(
-        body.backends.map(({ id, weight }: { id: string; weight: number }) => [id, weight]),
-      );
-      const start = { weights, revision: zero.body.revision as number };
-      const clients = new Clients({
-        nodes: compose.nodes,
-        registers: REGISTERS,
-        counter: COUNTER,
-        clients: 5,
-        pauseMs: 40,
-        seed,
-      }).start();
+      const story = await Story.start(compose.nodes);
       const counts = await runCombined(
-        { compose, lab, random: new SeededRandom(seed) },
+        { compose, lab, random: new SeededRandom(SEED) },
         { untilMs: performance.now() + seconds * 1_000, atOnce: 2, nodes: compose.nodes, faults: CONTAINER_FAULTS },
       );
       await compose.waitReady();
-      const { history, faults } = await clients.stop();
-
-      const judgement = judge(documentModel(start), history);
-      console.log(`seed ${seed}:`, JSON.stringify(judgement), JSON.stringify(Object.fromEntries(counts)));
-      for (const line of lab.missing) console.log(`left out: ${line}`);
-      expect(faults).toEqual([]);
-      expect(judgement.verdict, `drawn in ${judgement.timeline}`).toBe('linearizable');
-      expect(judgement.operations).toBeGreaterThan(OPERATIONS_MIN);
-      expect([...counts.values()].reduce((sum, count) => sum + count, 0)).toBeGreaterThanOrEqual(FAULTS_MIN);
+      const end = await story.end(counts, lab.missing);
+      expect(end.faults).toEqual([]);
+      expect(end.verdict, `drawn in ${end.timeline}`).toBe('linearizable');
+      expect(end.operations).toBeGreaterThan(OPERATIONS_MIN);
+      expect(end.injected).toBeGreaterThanOrEqual(FAULTS_MIN);
       await waitFor(
         'equal digests at one index',
         async () => {

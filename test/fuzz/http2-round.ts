@@ -2,21 +2,10 @@
  * HTTP/2 toward a backend of HTTP/1.1: whatever fields and frames say, the backend reads one request at most, with exactly the
  * method, target, fields and body that the stream had. Nothing in a field may become a line, a length or another request.
  */
-import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
-import {
-  backendSpec,
-  block,
-  frame,
-  InProcessProxy,
-  listenerSpec,
-  poolSpec,
-  RawHttp2,
-  routingSnapshot,
-} from '@flotilla/dataplane/testing';
+import { block, frame, RawHttp2 } from '@flotilla/dataplane/testing';
 import { waitFor } from '@flotilla/shared/testing';
 import type { Random } from './random.ts';
-import { referenceServer } from './reference.ts';
+import { ReferenceBed } from './reference-bed.ts';
 import type { Seen } from './reference.ts';
 import { difference } from './round.ts';
 import type { Outcome, Round } from './round.ts';
@@ -129,28 +118,17 @@ function replace(stream: Stream, name: string, value: string): void {
 }
 
 export async function startHttp2Round(): Promise<Round> {
-  let seen: Seen[] = [];
-  let broken: string[] = [];
-  const backend = referenceServer(
-    (one) => seen.push(one),
-    (code) => broken.push(code),
-  );
-  backend.listen(0, '127.0.0.1');
-  await once(backend, 'listening');
-  const backends = [backendSpec('b1', { port: (backend.address() as AddressInfo).port })];
-  const snapshot = routingSnapshot({ listeners: [listenerSpec('web')], pools: [poolSpec('app', { backends })] });
-  const proxy = await new InProcessProxy(snapshot).listen();
+  const bed = await ReferenceBed.start();
 
   async function run(random: Random): Promise<Outcome> {
-    seen = [];
-    broken = [];
+    bed.reset();
     const stream = streamOf(random);
     const names = [
       random.pick(Object.keys(MUTATIONS)),
       ...(random.chance(0.2) ? [random.pick(Object.keys(MUTATIONS))] : []),
     ];
     for (const name of names) MUTATIONS[name]?.(stream, random);
-    const client = await RawHttp2.connect(proxy.port);
+    const client = await RawHttp2.connect(bed.port);
     client.send(...framesOf(stream, random));
     const ended = (): boolean =>
       client.peer.closed ||
@@ -163,9 +141,8 @@ export async function startHttp2Round(): Promise<Round> {
       );
     await waitFor('the end of the stream', ended, { everyMs: 1 });
     client.close();
-    await waitFor('nothing in flight', () => proxy.backend('app', 'b1').runtime.inFlight() === 0, { everyMs: 1 });
+    const { seen, faults } = await bed.forwarded();
     const outcome = { mutations: names, result: seen.length > 0 ? 'forwarded' : 'refused' };
-    const faults = broken.filter((code) => !['ECONNRESET', 'HPE_INVALID_EOF_STATE', 'EPIPE'].includes(code));
     const isPlain = names.every((name) => name === 'none');
     const agrees = seen.length === 0 ? !isPlain : seen.length === 1 && isSame(stream, seen[0] as Seen);
     if (agrees && faults.every((code) => code === 'HPE_INVALID_METHOD')) return { ...outcome, disagreement: '' };
@@ -176,11 +153,7 @@ export async function startHttp2Round(): Promise<Round> {
     name: 'http2',
     mutations: Object.keys(MUTATIONS),
     run,
-    async close() {
-      await proxy.close();
-      backend.closeAllConnections();
-      backend.close();
-    },
+    close: () => bed.close(),
   };
 }
 

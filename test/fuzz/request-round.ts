@@ -2,47 +2,29 @@
  * Requests: the backend behind the proxy is the reference, and so is a reader of the same bytes without a proxy. Whatever
  * reaches the backend must be what the reference reads in the client's bytes: no request more, none with another content.
  */
-import { once } from 'node:events';
 import { connect } from 'node:net';
-import type { AddressInfo } from 'node:net';
-import { backendSpec, InProcessProxy, listenerSpec, poolSpec, routingSnapshot } from '@flotilla/dataplane/testing';
-import { waitFor } from '@flotilla/shared/testing';
 import { areForwarded, isBeyondReference } from './agreement.ts';
 import { render, requestDraft } from './draft.ts';
 import { mutate, REQUEST_MUTATIONS } from './mutations.ts';
 import type { Random } from './random.ts';
-import { readRequests, referenceServer } from './reference.ts';
-import type { Seen } from './reference.ts';
+import { ReferenceBed } from './reference-bed.ts';
+import { readRequests } from './reference.ts';
 import { clientAddress, difference } from './round.ts';
 import type { Outcome, Round } from './round.ts';
 
-/** The backend sees these when the proxy drops a request that turned out to be none: nothing was parsed wrongly. */
-const CUT_OFF = new Set(['ECONNRESET', 'HPE_INVALID_EOF_STATE', 'EPIPE']);
 /** The reference knows methods by name only; any token is one. */
 const UNKNOWN_METHOD = 'HPE_INVALID_METHOD';
 
 export async function startRequestRound(): Promise<Round> {
-  let seen: Seen[] = [];
-  let broken: string[] = [];
-  const backend = referenceServer(
-    (one) => seen.push(one),
-    (code) => broken.push(code),
-  );
-  backend.listen(0, '127.0.0.1');
-  await once(backend, 'listening');
-  const backends = [backendSpec('b1', { port: (backend.address() as AddressInfo).port })];
-  const snapshot = routingSnapshot({ listeners: [listenerSpec('web')], pools: [poolSpec('app', { backends })] });
-  const proxy = await new InProcessProxy(snapshot).listen();
+  const bed = await ReferenceBed.start();
 
   async function run(random: Random): Promise<Outcome> {
-    seen = [];
-    broken = [];
+    bed.reset();
     const { names, text } = conversation(random);
     const read = await readRequests(text);
-    const answers = await exchange(proxy.port, text, random);
-    await waitFor('nothing in flight', () => proxy.backend('app', 'b1').runtime.inFlight() === 0, { everyMs: 1 });
+    const answers = await exchange(bed.port, text, random);
+    const { seen, faults } = await bed.forwarded();
     const refused = /\r\nX-Flotilla-Error: ([a-z0-9-]+)\r\n/.exec(answers)?.[1] ?? '';
-    const faults = broken.filter((code) => !CUT_OFF.has(code));
     const outcome = { mutations: names, result: refused === '' ? 'forwarded' : 'refused' };
     if (faults.includes(UNKNOWN_METHOD) || isBeyondReference(text))
       return { ...outcome, result: 'beyond the reference', disagreement: '' };
@@ -56,11 +38,7 @@ export async function startRequestRound(): Promise<Round> {
     name: 'request',
     mutations: Object.keys(REQUEST_MUTATIONS),
     run,
-    async close() {
-      await proxy.close();
-      backend.closeAllConnections();
-      backend.close();
-    },
+    close: () => bed.close(),
   };
 }
 

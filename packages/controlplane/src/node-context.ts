@@ -2,6 +2,7 @@
  * What the API asks of this node, answered from the parts. Readiness and status never wait for anybody.
  */
 import { FlotillaError } from '@flotilla/shared';
+import type { ExplainRequest } from '@flotilla/shared';
 import type { ApiContext, MemberCall, NodePortFault, Wait } from './api/context.ts';
 import type { WatchHub } from './api/watch-hub.ts';
 import { parseHostPort } from './cluster/address-book.ts';
@@ -18,7 +19,7 @@ import type { Session } from './cluster/session.ts';
 import { leaderView, memberViews, type MemberView, ownRole, type StatusView } from './cluster/views.ts';
 import { collectTimeoutMs, shareFirstSampleMs, shareSampleMs, transferTimeoutMs } from './limits.ts';
 import type { ControlMetrics, RaftFigures } from './metrics.ts';
-import type { ControlLinks, ControlSettings, ExplainRequest, StaticPage } from './ports.ts';
+import type { ControlLinks, ControlSettings, StaticPage } from './ports.ts';
 import { backendFamilies, pinFamily } from './publish/backend-families.ts';
 import { expiryFamily, trafficFamilies } from './publish/exposition.ts';
 import type { Publisher } from './publish/publisher.ts';

@@ -2,7 +2,7 @@
  * What the process gives the control thread and what it gets back. The only types that packages/node needs to compose it.
  */
 import type { MessagePort } from 'node:worker_threads';
-import type { RoutingSnapshot, SharedMemory } from '@flotilla/shared';
+import type { ExplainRequest, RoutingSnapshot, SharedMemory } from '@flotilla/shared';
 
 export interface HostPort {
   readonly host: string;
@@ -65,20 +65,6 @@ export interface ControlSettings extends Credentials {
   readonly version: string;
   /** What this version speaks, see state/features.ts. Given only where an older version is played. */
   readonly featureLevel?: number;
-}
-
-/** A request that never was, for `GET /v1/explain`. */
-export interface ExplainRequest {
-  readonly listener: string;
-  readonly method: string;
-  /** Lower case, no port where the default is meant; '' where the client names none. */
-  readonly host: string;
-  /** With its query. */
-  readonly path: string;
-  readonly clientIp: string;
-  readonly headers: readonly { readonly name: string; readonly value: string }[];
-  /** The committed pin of a session. */
-  readonly pinOf?: (pool: string, key: string) => string | null;
 }
 
 /** A file that the API serves as it is, e.g. the dashboard's. */

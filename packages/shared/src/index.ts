@@ -1,5 +1,6 @@
 /** Vocabulary of Flotilla, pure: errors, the contract between the threads. Schemas are at `./schema`, tools at `./runtime`. */
 export * from './errors.ts';
+export type * from './contract/explain.ts';
 export * from './contract/snapshot.ts';
 export * from './contract/threads.ts';
 export type * from './schema/config.ts';

@@ -1,13 +1,14 @@
 /**
  * What routes may use. One object, made by control.ts; the API holds no state of its own.
  */
+import type { ExplainRequest } from '@flotilla/shared';
 import type { ClusterHost } from '../cluster/host.ts';
 import type { By, JoinAnswer, JoinRequest } from '../cluster/membership.ts';
 import type { ListenerPort, PortFault } from '../cluster/port-check.ts';
 import type { ServedAnswer, ServedQuestion } from '../cluster/served.ts';
 import type { ReadyView } from '../cluster/readiness.ts';
 import type { MemberView, StatusView } from '../cluster/views.ts';
-import type { ExplainRequest, StaticPage } from '../ports.ts';
+import type { StaticPage } from '../ports.ts';
 import type { Sealing } from '../secrets/seal-draft.ts';
 import type { WatchHub } from './watch-hub.ts';
 

@@ -1,13 +1,12 @@
 /** Explain against what a proxy thread's table does, for every kind of decision. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { Algorithm, PoolSpec, RoutingSnapshot } from '@flotilla/shared';
+import type { Algorithm, ExplainRequest, PoolSpec, RoutingSnapshot } from '@flotilla/shared';
 import { encodeCookie } from '../affinity/cookie.ts';
 import { buildTable } from '../config/build-table.ts';
 import { privateCounts, RuntimeRegistry } from '../config/runtime-registry.ts';
 import { backendSpec, listenerSpec, poolSpec, routeTo, routingSnapshot } from '../testing/snapshots.ts';
 import { explain } from './explain.ts';
-import type { ExplainRequest } from './explain.ts';
 
 function snapshotWith(pool: Partial<PoolSpec>): RoutingSnapshot {
   const backends = ['b1', 'b2', 'b3'].map((id, slot) => backendSpec(id, { slot }));

@@ -4,7 +4,7 @@
  * Pure: equal snapshot and request, equal answer, on every node. Where the choice is local by nature (round-robin, load, random)
  * it says so and gives the shares instead of a choice.
  */
-import type { PoolSpec, RouteSpec, RoutingSnapshot } from '@flotilla/shared';
+import type { ExplainRequest, PoolSpec, RouteSpec, RoutingSnapshot } from '@flotilla/shared';
 import { decodeCookie } from '../affinity/cookie.ts';
 import { sessionKey } from '../affinity/session-key.ts';
 import { cookieValue, hashKey } from '../balancing/hash-key.ts';
@@ -13,18 +13,6 @@ import { isHashing, refusal } from '../config/pick-plan.ts';
 import type { BackendPool } from '../config/backend-pool.ts';
 import { privateCounts, RuntimeRegistry } from '../config/runtime-registry.ts';
 import type { PickContext, RouteTable } from '../config/table.ts';
-
-export interface ExplainRequest {
-  readonly listener: string;
-  readonly method: string;
-  readonly host: string;
-  /** May carry a query. */
-  readonly path: string;
-  readonly clientIp: string;
-  readonly headers: readonly { readonly name: string; readonly value: string }[];
-  /** The committed pin of a key, where there is a pin table. */
-  readonly pinOf?: (pool: string, key: string) => string | null;
-}
 
 export interface Candidate {
   readonly backend: string;

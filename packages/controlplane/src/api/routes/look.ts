@@ -3,11 +3,11 @@
  */
 import { Readable } from 'node:stream';
 import { FlotillaError } from '@flotilla/shared';
+import type { ExplainRequest } from '@flotilla/shared';
 import { closed } from '@flotilla/shared/schema';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import Type from 'typebox';
 import { explainHeadersMax } from '../../limits.ts';
-import type { ExplainRequest } from '../../ports.ts';
 import { captureBackup } from '../../state/index.ts';
 import type { ApiContext } from '../context.ts';
 import { fresh, idParameter, ReadQuery } from '../exchange.ts';
