@@ -11,11 +11,11 @@ import { EntryKind, type Entry, type Index } from './types.ts';
 export function handOver(s: RaftState): void {
   // A change may make more entries committed, so look again after each.
   while (!s.installing && s.applying < Math.min(s.commit, s.durable)) {
-    const entries = s.log.slice(s.applying + 1, Math.min(s.commit, s.durable));
-    const at = entries.findIndex((entry) => entry.kind === EntryKind.conf);
-    const change = entries[at];
-    if (change === undefined) give(s, entries);
-    else changeMembership(s, change, entries.slice(0, at + 1));
+    const last = Math.min(s.commit, s.durable);
+    const change = s.log.firstConfIndex(s.applying + 1, last);
+    const entries = s.log.slice(s.applying + 1, change ?? last);
+    if (change === null) give(s, entries);
+    else changeMembership(s, entries);
     if (s.leading !== null) leaveJointIfDue(s, s.leading);
   }
 }
@@ -25,7 +25,10 @@ function give(s: RaftState, entries: readonly Entry[]): void {
   s.effects.push({ type: 'apply', entries });
 }
 
-function changeMembership(s: RaftState, change: Entry, entries: readonly Entry[]): void {
+/** The last of the entries is the change. */
+function changeMembership(s: RaftState, entries: readonly Entry[]): void {
+  const change = entries.at(-1);
+  assert(change?.kind === EntryKind.conf, 'entries are handed over up to a change of membership');
   const before = s.conf;
   enforceConfEntry(s, change);
   give(s, entries);

@@ -4,7 +4,7 @@
  */
 import { ENTRY_OVERHEAD_BYTES } from './config.ts';
 import { assert } from './assert.ts';
-import type { Entry, Index, Term } from './types.ts';
+import { EntryKind, type Entry, type Index, type Term } from './types.ts';
 
 export function entryBytes(entry: Entry): number {
   return entry.data.length + ENTRY_OVERHEAD_BYTES;
@@ -17,7 +17,11 @@ export class RaftLog {
   /** Term of the entry at firstIndex - 1; undefined where it is gone for good. */
   #baseTerm: Term | undefined;
 
+  /** `entries` as the store vouches for them: it has read each. Reading a million once more would hold the loop. */
   constructor(entries: readonly Entry[], firstIndex: Index, baseTerm: Term | undefined) {
+    assert((entries[0]?.index ?? firstIndex) === firstIndex, 'the log begins where it is said to');
+    const lastIndex = firstIndex + entries.length - 1;
+    assert((entries.at(-1)?.index ?? lastIndex) === lastIndex, 'log is contiguous');
     this.#entries = [...entries];
     this.#firstIndex = firstIndex;
     this.#baseTerm = baseTerm;
@@ -47,9 +51,13 @@ export class RaftLog {
   }
 
   append(entries: readonly Entry[]): void {
+    let index = this.lastIndex;
+    let term = this.lastTerm;
     for (const entry of entries) {
-      assert(entry.index === this.lastIndex + 1, 'log is contiguous');
-      assert(entry.term >= this.lastTerm, 'terms never fall along the log');
+      index += 1;
+      assert(entry.index === index, 'log is contiguous');
+      assert(entry.term >= term, 'terms never fall along the log');
+      term = entry.term;
       this.#entries.push(entry);
     }
   }
@@ -79,6 +87,14 @@ export class RaftLog {
   /** Entries from `from` to `to`, both included. */
   slice(from: Index, to: Index): Entry[] {
     return this.#entries.slice(from - this.#firstIndex, to - this.#firstIndex + 1);
+  }
+
+  /** Index of the first change of membership from `from` to `to`, both included; null where there is none. */
+  firstConfIndex(from: Index, to: Index): Index | null {
+    for (let at = from - this.#firstIndex; at <= to - this.#firstIndex; at += 1) {
+      if (this.#entries[at]?.kind === EntryKind.conf) return at + this.#firstIndex;
+    }
+    return null;
   }
 
   /** Entries from `from` on, as many as fit into `maxBytes` but at least one. */

@@ -240,8 +240,7 @@ export function createState(options: CoreOptions): RaftState {
   const baseIndex = recovered.firstIndex - 1;
   assert(baseIndex <= snapshotIndex, 'no gap between snapshot and log');
   const baseTerm = baseIndex === 0 ? 0 : baseIndex === snapshotIndex ? snapshot?.term : undefined;
-  const log = new RaftLog([], recovered.firstIndex, baseTerm);
-  log.append(recovered.entries);
+  const log = new RaftLog(recovered.entries, recovered.firstIndex, baseTerm);
   assert(log.lastIndex >= snapshotIndex, 'the log reaches the snapshot');
   // A disk that lost its tail may break the next two; it does not vote, so it may start over from what it has.
   assert(!options.mayVote || hard.commit <= log.lastIndex, 'nothing is committed beyond the log');

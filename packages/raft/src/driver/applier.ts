@@ -42,7 +42,7 @@ export class Applier {
   term: Term;
   /** Period of log time that the last entry belongs to; null before the first: what came before it is not known. */
   #period: number | null = null;
-  /** Data of what was added since the last slice. */
+  /** Data of what was added since the last slice, counted until it is too much for this turn. */
   #addedBytes = 0;
   #scheduled = false;
   #restoring = false;
@@ -57,7 +57,11 @@ export class Applier {
   add(entries: readonly Entry[]): void {
     if (entries.length === 0) return;
     this.#queue.push({ type: 'apply', entries, at: 0 });
-    for (const entry of entries) this.#addedBytes += entry.data.length;
+    for (const entry of entries) {
+      // More is not asked for, and after a start a whole log comes at once.
+      if (this.#addedBytes > APPLY_AT_ONCE_MAX_BYTES) break;
+      this.#addedBytes += entry.data.length;
+    }
   }
 
   /** A restore that waits is overtaken by a newer one, with whatever lies between: the store holds only the newest snapshot. */

@@ -7,7 +7,8 @@ export const SNAPSHOT_CHUNK_BYTES = 256 * 1024;
 export const COMPLETE_MAX_COUNT = 2;
 /** Keys deleted in one batch by compaction, so that it never holds up an append for long. */
 export const DELETES_PER_BATCH_COUNT = 512;
-export const READ_AHEAD_BYTES = 1 * 1024 * 1024;
+/** A page is decoded in one turn of the event loop. */
+export const READ_AHEAD_BYTES = 256 * 1024;
 export const READ_AHEAD_COUNT = 256;
 /** Larger than LevelDB's own default: fewer, larger table files for a log that is mostly appended and dropped. */
 export const WRITE_BUFFER_BYTES = 16 * 1024 * 1024;
