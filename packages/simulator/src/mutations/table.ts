@@ -114,8 +114,8 @@ export const MUTATIONS: readonly Mutation[] = [
     MANY_SEEDS,
   ),
   mutation('applies before it is committed', 'core/applying.ts', [
-    'while (!s.installing && s.applying < Math.min(s.commit, s.durable)) {\n    const entries = s.log.slice(s.applying + 1, Math.min(s.commit, s.durable));',
-    'while (!s.installing && s.applying < s.durable) {\n    s.commit = Math.max(s.commit, s.durable);\n    const entries = s.log.slice(s.applying + 1, s.durable);',
+    'while (!s.installing && s.applying < Math.min(s.commit, s.durable)) {\n    const last = Math.min(s.commit, s.durable);',
+    'while (!s.installing && s.applying < s.durable) {\n    s.commit = Math.max(s.commit, s.durable);\n    const last = s.durable;',
   ]),
   mutation(
     'commits entries of former terms by counting',
