@@ -173,18 +173,24 @@ export class SimNode {
     raft.on('diverged', ({ replica, index, ours, theirs }) =>
       this.#listener.onDiverged(`${replica} at ${index}: ${theirs} is not ${ours}`),
     );
-    raft.on('halt', (error) => this.#halted(error));
+    raft.on('halt', (error) => this.#halted(process, error, random));
     await raft.open();
     if (this.state === 'starting') this.state = 'up';
   }
 
-  /** The owner of a node that halts ends its process at once. */
-  #halted(error: RaftError): void {
-    const { process } = this;
-    if (process === null || process.loop.ended) return;
-    this.#ended('down');
-    this.disk.crash();
-    this.#listener.onHalt(error);
+  /** The owner of a node that halts ends its process; after a failed write, it may first close what can be closed. */
+  #halted(process: Process, error: RaftError, random: SimRandom): void {
+    const end = (): void => {
+      if (this.process !== process) return;
+      this.#ended('down');
+      this.disk.crash();
+      this.#listener.onHalt(error);
+    };
+    if (process.loop.ended) return;
+    if (error.code === 'DISK' && process.raft !== null && random.chance(0.5)) {
+      // A disk that failed once may fail again here; the process ends either way.
+      process.raft.close({ transfer: false }).then(end, end);
+    } else end();
   }
 
   #ended(state: NodeState): void {
