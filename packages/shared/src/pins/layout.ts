@@ -1,25 +1,55 @@
 /**
- * The pin table's place in memory: a header and a fixed number of cells of nine 32-bit words, in one SharedArrayBuffer.
+ * The pin table's place in memory: a header and a fixed number of cells of eight 32-bit words, in one SharedArrayBuffer.
  *
- * 36 bytes a cell; at the fullest allowed (70 %) that is 52 bytes a pin. One thread writes, any number read without a lock.
+ * A lookup costs what it misses in the processor's caches, so two cells fill one line of them and a pin's home is such a pair:
+ * four of five pins are found in the first line. 32 bytes a cell; at the fullest allowed (55 %) that is 59 bytes a pin. One
+ * thread writes, any number read without a lock.
  */
 
-/** Words of a cell. `seq` is 0 where the cell was never used, odd while it is written, else the even number of its last write. */
-export const CELL = { seq: 0, pool: 1, key: 2, backend: 6, expiresS: 7, revision: 8, words: 9 } as const;
+/** Words of a cell; `state` is made by {@link cellState}. The others but `state` are as in a record of a snapshot. */
+export const CELL = { pool: 0, key: 1, state: 5, expiresS: 6, revision: 7, words: 8 } as const;
 
-/** Words of the header. `moves` is odd while cells change places: a reader that missed must look again. */
-export const HEADER = { cells: 0, count: 1, moves: 2, words: 16 } as const;
+/**
+ * Words of the header. `moves` is odd while cells change places: a reader that missed must look again. Allocators begin a large
+ * block 16 bytes after a page: with these twelve words the cells begin with a line.
+ */
+export const HEADER = { cells: 0, count: 1, moves: 2, words: 12 } as const;
+
+/** Cells that one line of the processor's caches holds: homes are pairs. */
+const PAIR_CELLS = 2;
 
 /** Share of the cells that may be taken. Beyond it probes get long; the writer refuses. */
-export const FILL_MAX_RATIO = 0.7;
+export const FILL_MAX_RATIO = 0.55;
 
 /** Cells that hold `pins` pins at the allowed fill. */
 export function cellsFor(pins: number): number {
-  return Math.ceil(pins / FILL_MAX_RATIO);
+  return Math.ceil(pins / FILL_MAX_RATIO / PAIR_CELLS) * PAIR_CELLS;
 }
 
 export function bytesFor(cells: number): number {
   return (HEADER.words + cells * CELL.words) * Int32Array.BYTES_PER_ELEMENT;
+}
+
+/**
+ * A cell's number of its last write, above, and slot of the backend, 0 to 65,535, below. The number is 0 where the cell is
+ * empty, odd while it is written, else even. It comes round after 32,767 writes, which no reader can sleep through: a pin is
+ * written again when a quarter of its time is gone, or for another backend, and either takes an entry of the log.
+ */
+export function cellState(seq: number, backend: number): number {
+  return (seq << 16) | (backend & 0xffff);
+}
+
+export function seqOf(state: number): number {
+  return state >>> 16;
+}
+
+export function backendOf(state: number): number {
+  return state & 0xffff;
+}
+
+/** The number after this one: odd after even and even after odd, and never 0 again. */
+export function nextSeq(seq: number): number {
+  return seq === 0xffff ? 2 : seq + 1;
 }
 
 /** Longest key that is kept as given; longer ones are kept as their hash. */
@@ -47,8 +77,7 @@ export function newPinKey(): PinKey {
 export function encodeKey(pool: string, key: string, out: PinKey): void {
   out.pool = hashPool(pool);
   const { bytes, words } = out;
-  words.fill(0);
-  if (!writeLiteral(key, bytes)) {
+  if (!writeLiteral(key, out)) {
     words[0] = hash32(key, 0x1b873593) | 0;
     words[1] = hash32(key, 0x85ebca6b) | 0;
     words[2] = hash32(key, 0xc2b2ae35) | 0;
@@ -58,19 +87,37 @@ export function encodeKey(pool: string, key: string, out: PinKey): void {
   out.hash = hashWords(out);
 }
 
+const POOL_SEED = 0x9747b28c;
+/** Most lookups of a thread are for the pool of the one before. */
+const last = { pool: '', hash: hash32('', POOL_SEED) | 0 };
+
 /** A pool's name in one word of a cell. */
 export function hashPool(pool: string): number {
-  return hash32(pool, 0x9747b28c) | 0;
+  if (pool === last.pool) return last.hash;
+  last.hash = hash32(pool, POOL_SEED) | 0;
+  last.pool = pool;
+  return last.hash;
 }
 
-function writeLiteral(key: string, bytes: Uint8Array): boolean {
-  if (key.length > LITERAL_KEY_MAX_BYTES) return false;
-  for (let at = 0; at < key.length; at += 1) {
+/** Whole words, lowest byte first: bytes that are written one by one and read as words at once make the processor wait. */
+function writeLiteral(key: string, { words, bytes }: PinKey): boolean {
+  const { length } = key;
+  if (length > LITERAL_KEY_MAX_BYTES) return false;
+  words[0] = words[1] = words[2] = words[3] = 0;
+  let word = 0;
+  for (let at = 0; at < length; at += 1) {
     const code = key.charCodeAt(at);
     if (code > 0x7f) return writeEncoded(key, bytes);
-    bytes[at] = code;
+    word |= code << ((at & 3) << 3);
+    if ((at & 3) !== 3) continue;
+    words[at >> 2] = word;
+    word = 0;
   }
-  bytes[15] = key.length;
+  if (length > 11) words[3] = word | (length << 24);
+  else {
+    words[length >> 2] = word;
+    words[3] = length << 24;
+  }
   return true;
 }
 
@@ -127,7 +174,7 @@ function finish(hash: number): number {
   return (h ^ (h >>> 16)) >>> 0;
 }
 
-/** Home cell of a hash among `cells`: multiply and shift instead of a division. */
+/** First cell of a hash's home pair among `cells`, an even number: multiply and shift instead of a division. */
 export function homeCell(hash: number, cells: number): number {
-  return Math.floor((hash / 4_294_967_296) * cells);
+  return Math.floor((hash / 4_294_967_296) * (cells / PAIR_CELLS)) * PAIR_CELLS;
 }

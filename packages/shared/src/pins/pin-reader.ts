@@ -4,7 +4,7 @@
  * Each cell carries a sequence number (a seqlock, Lameter 2005): read it, read the cell, read it again; odd or changed means
  * torn, read again. What was found or missed counts only if no cell was emptied or changed its place meanwhile.
  */
-import { CELL, HEADER, homeCell, newPinKey, encodeKey } from './layout.ts';
+import { backendOf, CELL, encodeKey, HEADER, homeCell, newPinKey, seqOf } from './layout.ts';
 import type { PinKey } from './layout.ts';
 
 /** Tries at full speed before a reader lets go of its processor: the writer may have lost its own in mid-write. */
@@ -76,31 +76,22 @@ export class PinReader {
     let cell = homeCell(key.hash, this.#cells);
     for (let probes = 0; probes < this.#cells; probes += 1) {
       const at = HEADER.words + cell * CELL.words;
-      const seq = Atomics.load(words, at + CELL.seq);
+      const state = Atomics.load(words, at + CELL.state);
+      const seq = seqOf(state);
       if (seq === 0) return -1;
       if (seq % 2 !== 0) return -2;
       const same = sameKey(words, at, key);
-      const { 0: backend, 1: expiresS, 2: revision } = tail(words, at);
-      if (Atomics.load(words, at + CELL.seq) !== seq) return -2;
       if (same) {
-        this.#found.backend = backend;
-        this.#found.expiresS = expiresS >>> 0;
-        this.#found.revision = revision >>> 0;
-        return at;
+        this.#found.backend = backendOf(state);
+        this.#found.expiresS = Atomics.load(words, at + CELL.expiresS) >>> 0;
+        this.#found.revision = Atomics.load(words, at + CELL.revision) >>> 0;
       }
+      if (Atomics.load(words, at + CELL.state) !== state) return -2;
+      if (same) return at;
       cell = cell + 1 === this.#cells ? 0 : cell + 1;
     }
     return -1;
   }
-}
-
-const TAIL: [number, number, number] = [0, 0, 0];
-
-function tail(words: Int32Array, at: number): readonly [number, number, number] {
-  TAIL[0] = Atomics.load(words, at + CELL.backend);
-  TAIL[1] = Atomics.load(words, at + CELL.expiresS);
-  TAIL[2] = Atomics.load(words, at + CELL.revision);
-  return TAIL;
 }
 
 /** Atomic loads keep their order: a plain load could be moved past the check of the sequence number. */

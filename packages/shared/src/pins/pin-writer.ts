@@ -2,7 +2,19 @@
  * Writes the pin table: the one thread that applies the log. Linear probing; a removal moves later cells back into the gap,
  * so that probes stay short for ever and no tombstones pile up (Knuth, vol. 3, 6.4, algorithm R).
  */
-import { CELL, FILL_MAX_RATIO, HEADER, bytesFor, cellsFor, hashWords, homeCell } from './layout.ts';
+import {
+  backendOf,
+  bytesFor,
+  CELL,
+  cellsFor,
+  cellState,
+  FILL_MAX_RATIO,
+  hashWords,
+  HEADER,
+  homeCell,
+  nextSeq,
+  seqOf,
+} from './layout.ts';
 import type { PinKey } from './layout.ts';
 import { PinCapture } from './pin-capture.ts';
 import { sameKey } from './pin-reader.ts';
@@ -44,22 +56,29 @@ export class PinWriter {
   set(key: PinKey, pin: { readonly backend: number; readonly expiresS: number; readonly revision: number }): boolean {
     const words = this.#words;
     const at = this.#position(key);
-    const used = Atomics.load(words, at + CELL.seq) !== 0;
+    const used = words[at + CELL.state] !== 0;
     if (!used && this.count >= this.#countMax) return false;
-    this.#write(at, { pool: key.pool, words: key.words, ...pin });
-    if (!used) Atomics.add(words, HEADER.count, 1);
+    const seq = this.#begin(at);
+    if (!used) {
+      Atomics.store(words, at + CELL.pool, key.pool);
+      for (let word = 0; word < 4; word += 1) Atomics.store(words, at + CELL.key + word, key.words[word] ?? 0);
+      Atomics.add(words, HEADER.count, 1);
+    }
+    Atomics.store(words, at + CELL.expiresS, pin.expiresS | 0);
+    Atomics.store(words, at + CELL.revision, pin.revision | 0);
+    Atomics.store(words, at + CELL.state, cellState(nextSeq(seq), pin.backend));
     return true;
   }
 
   /** The pin, expired or not; null where there is none. Only for the writing thread. The object is reused. */
   get(key: PinKey): StoredPin | null {
     const at = this.#position(key);
-    return this.#words[at + CELL.seq] === 0 ? null : this.#load(at);
+    return this.#words[at + CELL.state] === 0 ? null : this.#load(at);
   }
 
   delete(key: PinKey): boolean {
     const at = this.#position(key);
-    if (this.#words[at + CELL.seq] === 0) return false;
+    if (this.#words[at + CELL.state] === 0) return false;
     this.#deleteAt(at);
     return true;
   }
@@ -76,7 +95,7 @@ export class PinWriter {
     let cell = first;
     for (let steps = 0; steps < this.cells; ) {
       const at = this.#at(cell);
-      const used = this.#words[at + CELL.seq] !== 0;
+      const used = this.#words[at + CELL.state] !== 0;
       // Beyond the range stand only those that found their place taken: until the first gap.
       if (!used && steps >= inRange) break;
       if (used) {
@@ -114,7 +133,7 @@ export class PinWriter {
     let cell = homeCell(key.hash, this.cells);
     for (;;) {
       const at = this.#at(cell);
-      if (words[at + CELL.seq] === 0 || sameKey(words, at, key)) return at;
+      if (words[at + CELL.state] === 0 || sameKey(words, at, key)) return at;
       cell = cell + 1 === this.cells ? 0 : cell + 1;
     }
   }
@@ -125,29 +144,19 @@ export class PinWriter {
     const pin = this.#scratch;
     pin.pool = words[at + CELL.pool] ?? 0;
     for (let word = 0; word < 4; word += 1) pin.words[word] = words[at + CELL.key + word] ?? 0;
-    pin.backend = words[at + CELL.backend] ?? 0;
+    pin.backend = backendOf(words[at + CELL.state] ?? 0);
     pin.expiresS = (words[at + CELL.expiresS] ?? 0) >>> 0;
     pin.revision = (words[at + CELL.revision] ?? 0) >>> 0;
     return pin;
   }
 
-  #write(at: number, pin: StoredPin): void {
-    this.#begin(at);
-    const words = this.#words;
-    Atomics.store(words, at + CELL.pool, pin.pool);
-    for (let word = 0; word < 4; word += 1) Atomics.store(words, at + CELL.key + word, pin.words[word] ?? 0);
-    Atomics.store(words, at + CELL.backend, pin.backend);
-    Atomics.store(words, at + CELL.expiresS, pin.expiresS | 0);
-    Atomics.store(words, at + CELL.revision, pin.revision | 0);
-    Atomics.add(words, at + CELL.seq, 1);
-  }
-
-  /** Marks a cell as being written: odd. */
-  #begin(at: number): void {
+  /** Marks a cell as being written; answers its odd number. */
+  #begin(at: number): number {
     this.#setAside(at);
-    const seq = Atomics.load(this.#words, at + CELL.seq);
-    // Wraps to 2, never to 0: 0 means empty.
-    Atomics.store(this.#words, at + CELL.seq, seq >= 0x7ffffff0 ? 1 : seq + 1);
+    const state = this.#words[at + CELL.state] ?? 0;
+    const seq = nextSeq(seqOf(state));
+    Atomics.store(this.#words, at + CELL.state, cellState(seq, backendOf(state)));
+    return seq;
   }
 
   #setAside(at: number): void {
@@ -156,10 +165,12 @@ export class PinWriter {
 
   /** From one cell to another. */
   #move(from: number, to: number): void {
-    this.#begin(to);
+    const seq = this.#begin(to);
     const words = this.#words;
-    for (let field = 1; field < CELL.words; field += 1) Atomics.store(words, to + field, words[from + field] ?? 0);
-    Atomics.add(words, to + CELL.seq, 1);
+    for (let field = 0; field < CELL.words; field += 1) {
+      if (field !== CELL.state) Atomics.store(words, to + field, words[from + field] ?? 0);
+    }
+    Atomics.store(words, to + CELL.state, cellState(nextSeq(seq), backendOf(words[from + CELL.state] ?? 0)));
   }
 
   /** Closes the gap: every later cell of the run that may stand here moves here. Readers that miss meanwhile look again. */
@@ -171,13 +182,13 @@ export class PinWriter {
     for (;;) {
       cell = cell + 1 === this.cells ? 0 : cell + 1;
       const from = this.#at(cell);
-      if (words[from + CELL.seq] === 0) break;
+      if (words[from + CELL.state] === 0) break;
       if (this.#staysBehind(gap, cell)) continue;
       this.#move(from, this.#at(gap));
       gap = cell;
     }
     this.#setAside(this.#at(gap));
-    Atomics.store(words, this.#at(gap) + CELL.seq, 0);
+    Atomics.store(words, this.#at(gap) + CELL.state, 0);
     Atomics.sub(words, HEADER.count, 1);
     Atomics.add(words, HEADER.moves, 1);
   }

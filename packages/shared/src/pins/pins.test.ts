@@ -2,7 +2,21 @@
 import { Worker } from 'node:worker_threads';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { bytesFor, CELL, cellsFor, HEADER, encodeKey, encodeShownKey, homeCell, keyText, newPinKey } from './layout.ts';
+import {
+  backendOf,
+  bytesFor,
+  CELL,
+  cellsFor,
+  cellState,
+  encodeKey,
+  encodeShownKey,
+  hashWords,
+  HEADER,
+  homeCell,
+  keyText,
+  newPinKey,
+  seqOf,
+} from './layout.ts';
 import { PIN_RECORD_BYTES } from './pin-capture.ts';
 import { PinReader } from './pin-reader.ts';
 import { PinWriter } from './pin-writer.ts';
@@ -14,9 +28,23 @@ function keyOf(pool: string, key: string) {
 }
 
 describe('keys', () => {
+  it('have the same hash in every version: what a tick sweeps depends on it, on every node', () => {
+    const hashes = ['', 'abc', '203.0.113.255', 'a key of more than fifteen bytes'].map((key) => keyOf('api', key).hash);
+    expect(hashes).toEqual([1_984_857_758, 1_005_263_035, 654_075_240, 4_257_769_086]);
+  });
+
   it.each(['', 'a', '203.0.113.255', 'fifteen-letters', 'ä€'])('short keys are kept as given: %s', (text) => {
     expect(keyText(keyOf('p', text).words)).toBe(text);
   });
+  it.each(['', 'a', 'abc', 'abcd', 'eleven char', 'twelve chars', 'fifteen letters'])('%s: its words are its bytes', (text) => {
+    const key = keyOf('p', text);
+    const bytes = new Uint8Array(16);
+    bytes.set(new TextEncoder().encode(text));
+    bytes[15] = text.length;
+    expect([...key.bytes]).toEqual([...bytes]);
+    expect(key.hash).toBe(hashWords({ pool: key.pool, words: new Int32Array(bytes.buffer) }));
+  });
+
   it('long keys are shown as a hash that finds them again', () => {
     const key = keyOf('p', 'a key of more than fifteen bytes');
     const again = newPinKey();
@@ -104,8 +132,9 @@ it.each([
 it('a run of cells that goes round the end of the table loses nobody, whoever of it goes first', () => {
   const { cells } = new PinWriter(7);
   const all = Array.from({ length: 400 }, (_, n) => `${n}`);
-  const atHome = (cell: number) => all.filter((key) => homeCell(keyOf('p', key).hash, cells) === cell).slice(0, 2);
-  const run = [...atHome(cells - 1), ...atHome(0), ...atHome(1)];
+  const atHome = (cell: number, count: number) =>
+    all.filter((key) => homeCell(keyOf('p', key).hash, cells) === cell).slice(0, count);
+  const run = [...atHome(cells - 2, 3), ...atHome(0, 2), ...atHome(2, 1)];
   expect(run).toHaveLength(6);
   for (const first of run) {
     for (const second of run.filter((key) => key !== first)) {
@@ -149,29 +178,32 @@ it('a writer that died in mid-write costs one wait, and only the pin that it was
   const reader = new PinReader(writer.memory);
   const at = [...Array(writer.cells).keys()]
     .map((cell) => HEADER.words + cell * CELL.words)
-    .find((cell) => words[cell] !== 0 && words[cell + CELL.key] === keyOf('p', 'torn').words[0]);
-  Atomics.add(words, at ?? 0, 1);
+    .find((cell) => words[cell + CELL.state] !== 0 && words[cell + CELL.key] === keyOf('p', 'torn').words[0]);
+  const state = (at ?? 0) + CELL.state;
+  Atomics.add(words, state, cellState(1, 0));
   Atomics.add(words, HEADER.moves, 1);
   // A thousand waits would outlast the time of a test.
   for (let turn = 0; turn < 1_000; turn += 1) expect(reader.get('p', 'whole', 0)?.backend).toBe(1);
   for (let turn = 0; turn < 1_000; turn += 1) expect(reader.get('p', 'torn', 0)).toBeNull();
   Atomics.add(words, HEADER.moves, 1);
-  Atomics.add(words, at ?? 0, 1);
+  Atomics.add(words, state, cellState(1, 0));
   expect(reader.get('p', 'torn', 0)?.backend).toBe(1);
 });
 
-it('a cell that was written a billion times begins to count again, and never looks empty', () => {
+it('a cell that was written 32,767 times begins to count again, and never looks empty', () => {
   const writer = new PinWriter(10);
   const words = new Int32Array(writer.memory);
   const set = (backend: number) => writer.set(keyOf('p', 'k'), { backend, expiresS: 9, revision: 1 });
   set(0);
   const at = [...Array(writer.cells).keys()]
-    .map((cell) => HEADER.words + cell * CELL.words)
+    .map((cell) => HEADER.words + cell * CELL.words + CELL.state)
     .find((cell) => words[cell] !== 0) as number;
-  Atomics.store(words, at + CELL.seq, 0x7fffffee);
-  for (let backend = 1; backend <= 12; backend += 1) {
+  Atomics.store(words, at, cellState(0xfffa, 0));
+  for (const backend of [1, 65_535, 0, 65_534, 2, 3]) {
     set(backend);
-    expect(words[at + CELL.seq]).toBeGreaterThan(0);
+    expect(seqOf(words[at] ?? 0)).toBeGreaterThan(0);
+    expect(seqOf(words[at] ?? 0) % 2).toBe(0);
+    expect(backendOf(words[at] ?? 0)).toBe(backend);
     expect(new PinReader(writer.memory).get('p', 'k', 0)?.backend).toBe(backend);
   }
   expect(writer.count).toBe(1);
