@@ -20,7 +20,6 @@ import {
   featureLevel,
   readSessions,
 } from '@flotilla/controlplane/state';
-import { TestProxyThread } from '@flotilla/controlplane/testing';
 import { BACKEND_SLOTS_MAX, encodeKey, newPinKey, PIN_PROPOSAL_WORDS, PinReader } from '@flotilla/shared';
 import { createLogger } from '@flotilla/shared/runtime';
 import { freePorts, waitFor } from '@flotilla/shared/testing';
@@ -174,6 +173,8 @@ async function fullTable(pins: number): Promise<void> {
 }
 
 async function threeNodes(total: number): Promise<void> {
+  // Not before: it brings generators of random text, whose tables would be walked by each collection of garbage above.
+  const { TestProxyThread } = await import('@flotilla/controlplane/testing');
   const directory = mkdtempSync(join(tmpdir(), 'flotilla-pins-'));
   const ports = await freePorts(6);
   const peers = [1, 2, 3].map((at) => ({ id: `n${at}`, host: '127.0.0.1', port: ports[at + 2] ?? 0 }));
