@@ -78,6 +78,22 @@ describe.skipIf(!machine.hasFailingDisks)('a disk that fails', () => {
     expect((await leader.status()).role).toBe('leader');
     await comesBack(follower!, written);
   });
+
+  it('a signal while its node still serves the last requests ends it at once, with 74 as well', async () => {
+    const [follower] = await faulty.cluster.followers();
+    const { process, webPort } = follower!;
+    const broken = fetch(`http://127.0.0.1:${webPort}/slow?ms=60000`).catch(() => null);
+    const connections = async () => (await follower!.call('GET', '/v1/status')).body.proxyThreads[0].connections;
+    await waitFor('the request to be under way', async () => (await connections()) > 0);
+    const told = (): number => process.output.split('the store cannot be written').length;
+    const before = told();
+    faulty.machine.failDisk(follower!.id, process.pid, 'posix/io/sync/fdatasync', ERRNO.EIO);
+    const written = await write(await faulty.cluster.leader());
+    await waitFor('the fault to be told', () => told() > before);
+    expect(await process.end('SIGTERM')).toEqual(IO_ERROR);
+    expect(await broken).toBeNull();
+    await comesBack(follower!, written);
+  });
 });
 
 describe.skipIf(!machine.hasSmallDisks)('a disk of a few hundred MB', () => {

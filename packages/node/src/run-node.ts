@@ -24,9 +24,10 @@ function superviseUntilStopped(settings: NodeSettings, reload?: () => ResolvedSe
   const log = createLogger({ level: settings.logLevel, nodeId: settings.nodeId, thread: 'main' });
   log.info({ version: VERSION, pid: process.pid, proxyThreads: settings.proxyThreads }, 'node starts');
   return new Promise((settle) => {
-    let stopping = false;
+    /** Of the stop that is under way; null where none is. */
+    let stopCode: number | null = null;
     const stop = (exitCode: number): void => {
-      stopping = true;
+      stopCode = exitCode;
       void supervisor.stop(settings.drainMs).then(() => {
         if (settings.pidFile !== null) removePidFile(settings.pidFile);
         log.info({ exitCode }, 'node stopped');
@@ -41,7 +42,7 @@ function superviseUntilStopped(settings: NodeSettings, reload?: () => ResolvedSe
       },
       onStop: () => onSignal('asked through the API'),
       onFatal(exitCode, message) {
-        if (stopping) return;
+        if (stopCode !== null) return;
         log.fatal({ exitCode }, message);
         process.stderr.write(`flotilla: ${message}\n`);
         stop(exitCode);
@@ -55,7 +56,8 @@ function superviseUntilStopped(settings: NodeSettings, reload?: () => ResolvedSe
       }
     };
     const onSignal = (reason: string): void => {
-      if (stopping) return settle(EXIT.clean);
+      // The second one ends it at once, with the code that it would have ended with.
+      if (stopCode !== null) return settle(stopCode);
       log.info({ reason, drainMs: settings.drainMs }, 'node stops');
       return stop(EXIT.clean);
     };
@@ -68,7 +70,7 @@ function superviseUntilStopped(settings: NodeSettings, reload?: () => ResolvedSe
     });
     if (process.env.FLOTILLA_DEBUG === '1') process.on('SIGUSR2', () => supervisor.crashControl());
     if (process.env.FLOTILLA_DEBUG === 'diverge') process.on('SIGUSR2', () => supervisor.divergeControl());
-    if (settings.stopOnStdinClose) watchStdin(() => !stopping && onSignal('stdin closed'));
+    if (settings.stopOnStdinClose) watchStdin(() => stopCode === null && onSignal('stdin closed'));
     supervisor.start();
   });
 }
