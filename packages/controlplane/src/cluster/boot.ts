@@ -19,6 +19,7 @@ import type { Logger } from '@flotilla/shared/runtime';
 import { digestEveryCount, featureLevel, joinRetryMs } from '../limits.ts';
 import type { ControlSettings, Credentials, HostPort } from '../ports.ts';
 import { ClusterStateMachine } from '../state/index.ts';
+import { finishRecovery } from '../recovery/recover.ts';
 import { foundFromRestored } from '../recovery/restore.ts';
 import { formatHostPort, parseHostPort } from './address-book.ts';
 import { askToJoin } from './node-call.ts';
@@ -84,6 +85,8 @@ export class Boot {
   async #open(api: string): Promise<Opened> {
     const settings = this.#settings;
     this.progress = 'opening the store';
+    if (finishRecovery(settings.dataDir))
+      this.#log.info({ dataDir: settings.dataDir }, 'a recovery broke off: it is done');
     if (await foundFromRestored(settings.dataDir, settings.nodeId))
       this.#log.info({ dataDir: settings.dataDir }, 'a new cluster of one out of a backup');
     const storage = (this.#storage = new LevelStorage({ directory: joinPath(settings.dataDir, 'raft') }));

@@ -7,7 +7,7 @@
  * nodes of the former cluster are strangers to the new one (its id differs): they must be wiped and join.
  */
 import { createHash, randomBytes } from 'node:crypto';
-import { existsSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { EntryKind, LevelStorage, type Recovered, RaftError, type SnapshotMeta } from '@flotilla/raft';
 import { clusterIdBytes, incarnationBytes, recoveryBatchCount } from '../limits.ts';
@@ -30,9 +30,27 @@ export interface Recovery {
   readonly formerStore: string;
 }
 
+const STORE = 'raft';
+/** Becomes the store when it is whole. */
+const FRESH_STORE = 'raft.recovering';
+const FORMER_STORE = 'raft.before-recovery-';
+
+/**
+ * Ends a recovery that broke off after the former store was put aside: the new one was whole by then. To be called before the
+ * store is looked for, since a node without one is a new node. True where there was something to do.
+ */
+export function finishRecovery(dataDir: string): boolean {
+  const [store, fresh] = [join(dataDir, STORE), join(dataDir, FRESH_STORE)];
+  if (existsSync(store) || !existsSync(fresh)) return false;
+  if (!readdirSync(dataDir).some((name) => name.startsWith(FORMER_STORE))) return false;
+  renameSync(fresh, store);
+  return true;
+}
+
 /** The node must not be running. Changes nothing where it throws. */
 export async function recoverDataDir(dataDir: string): Promise<Recovery> {
-  const store = join(dataDir, 'raft');
+  const store = join(dataDir, STORE);
+  finishRecovery(dataDir);
   if (!existsSync(store)) throw new RaftError('DAMAGED', `${dataDir} holds no store of a node`);
   const former = new LevelStorage({ directory: store });
   const machine = new ClusterStateMachine();
@@ -52,10 +70,10 @@ export async function recoverDataDir(dataDir: string): Promise<Recovery> {
   const index = strikeOff(machine, { removed, term, index: end?.index ?? 0, author: 'flotilla recover' });
   const replica = `${nodeId}#${randomBytes(incarnationBytes).toString('hex')}`;
   const clusterId = randomBytes(clusterIdBytes).toString('hex');
-  const fresh = join(dataDir, 'raft.recovering');
+  const fresh = join(dataDir, FRESH_STORE);
   rmSync(fresh, { recursive: true, force: true });
   await writeStore(fresh, { clusterId, replica, term, index }, machine);
-  const formerStore = join(dataDir, `raft.before-recovery-${Date.now()}`);
+  const formerStore = join(dataDir, `${FORMER_STORE}${Date.now()}`);
   renameSync(store, formerStore);
   renameSync(fresh, store);
   const uncommittedCount = Math.max(0, (end?.index ?? 0) - hard.commit);
