@@ -112,6 +112,8 @@ export const shareFirstSampleMs = 250;
 /** For requests under way when the node stops. */
 export const apiCloseMs = 1_000;
 export const joinRetryMs = 1_000;
+/** Before a membership change is asked for again that came upon another one. */
+export const confPendingRetryMs = 20;
 /** One request to another node's API. */
 export const nodeCallTimeoutMs = 6_000;
 export const transferTimeoutMs = 3_000;

@@ -19,4 +19,4 @@ export { TcpTransport } from './transport/tcp-transport.ts';
 export type { RefusalCode, TcpTransportOptions, TransportTls } from './transport/options.ts';
 export { clusterIdOf, formCluster, replicaOf } from './transport/formation.ts';
 export type { FormClusterOptions, SeedAddress } from './transport/formation.ts';
-export { replicaName } from './transport/handshake.ts';
+export { replicaName } from './core/conf-change.ts';

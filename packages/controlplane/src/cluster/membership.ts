@@ -1,12 +1,14 @@
 /**
  * Members coming and going: joining as a learner, promotion when caught up, removal with the interlock on quorum. The
- * order of the two records matters: a member's address is announced before it enters the consensus group and forgotten
- * after it left, so that the leader can always reach whom it counts on.
+ * order of the two records matters. A learner, on which nobody counts, enters the consensus group before its address is
+ * announced: only the group refuses a second disk of the same name for certain. An address is forgotten after its member left.
  */
 import { randomBytes } from 'node:crypto';
-import type { ConfState } from '@flotilla/raft';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type ConfState, RaftError } from '@flotilla/raft';
 import { FlotillaError } from '@flotilla/shared';
-import { incarnationBytes, promotionLagMax, proposalTimeoutMs } from '../limits.ts';
+import { confPendingRetryMs, incarnationBytes, promotionLagMax, proposalTimeoutMs } from '../limits.ts';
+import { announceFault } from '../state/index.ts';
 import { type ClusterHost, nameOf } from './host.ts';
 import type { RollCall } from './roll-call.ts';
 
@@ -53,17 +55,11 @@ export async function join(host: ClusterHost, request: JoinRequest, clusterName:
   const replica = request.replica ?? newReplicaId(request.id);
   if (nameOf(replica) !== request.id)
     throw new FlotillaError('BAD_REQUEST', `replica ${replica} does not belong to ${request.id}`);
-  const conf = host.status().conf;
-  const namesake = replicasOf(conf).find((other) => nameOf(other) === request.id);
-  if (namesake !== undefined && namesake !== replica)
-    throw new FlotillaError('CONFLICT', `${request.id} is a member already, with another disk (${namesake})`, {
-      hint: `If that disk is lost, remove the member first: flotilla members remove ${request.id}. If not, choose another id.`,
-    });
-  const { raft, api, id } = request;
-  const version = request.version ?? '';
-  const featureLevel = request.featureLevel ?? 1;
+  const { raft, api, id, version = '', featureLevel = 1 } = request;
+  const fault = announceFault(host.state, { id, featureLevel });
+  if (fault !== null) throw new FlotillaError('CONFLICT', fault);
+  await whenNonePending(() => addLearner(host, replica));
   await host.propose({ type: 'member.announce', id, replica, raft, api, version, featureLevel, ...by });
-  if (namesake === undefined) await change(host, [{ op: 'add-learner', id: replica }]);
   const members = [...host.state.members.entries()].map(([, row]) => ({
     id: row.id,
     replica: row.replica,
@@ -72,22 +68,39 @@ export async function join(host: ClusterHost, request: JoinRequest, clusterName:
   return { clusterId: host.raft.clusterId, clusterName, replica, members, revision: host.revision };
 }
 
+async function addLearner(host: ClusterHost, replica: string): Promise<void> {
+  const id = nameOf(replica);
+  const namesake = () => replicasOf(host.status().conf).find((other) => nameOf(other) === id);
+  const refuse = (other: string): never => {
+    throw new FlotillaError('CONFLICT', `${id} is a member already, with another disk (${other})`, {
+      hint: `If that disk is lost, remove the member first: flotilla members remove ${id}. If not, choose another id.`,
+    });
+  };
+  const known = namesake();
+  if (known === replica) return;
+  if (known !== undefined) refuse(known);
+  await change(host, [{ op: 'add-learner', id: replica }]).catch((error: unknown) => {
+    // Another disk was taken in by this name in the same moment; this node may not have heard of it yet.
+    if (error instanceof RaftError && error.code === 'CONF_INVALID') refuse(namesake() ?? 'asked for at the same time');
+    throw error;
+  });
+}
+
 /** Removes a member from the group, then from the list. */
 export async function remove(
   host: ClusterHost,
   id: string,
   { force, callRoll, by }: { readonly force: boolean; readonly callRoll: () => Promise<RollCall>; readonly by: By },
 ): Promise<void> {
-  const { conf } = host.status();
-  const replicas = replicasOf(conf).filter((replica) => nameOf(replica) === id);
-  if (replicas.length === 0 && !host.state.members.has(id))
-    throw new FlotillaError('NOT_FOUND', `${id} is not a member`);
-  if (!force) refuseQuorumLoss(host, { conf, id, present: (await callRoll()).present });
-  if (replicas.length > 0)
-    await change(
-      host,
-      replicas.map((replica) => ({ op: 'remove' as const, id: replica })),
-    );
+  await whenNonePending(async () => {
+    const { conf } = host.status();
+    const replicas = replicasOf(conf).filter((replica) => nameOf(replica) === id);
+    if (replicas.length === 0 && !host.state.members.has(id))
+      throw new FlotillaError('NOT_FOUND', `${id} is not a member`);
+    if (!force) refuseQuorumLoss(host, { conf, id, present: (await callRoll()).present });
+    const steps = replicas.map((replica) => ({ op: 'remove' as const, id: replica }));
+    if (steps.length > 0) await change(host, steps);
+  });
   if (host.state.members.has(id)) await host.propose({ type: 'member.remove', id, ...by });
 }
 
@@ -130,6 +143,23 @@ function refuseQuorumLoss(
     throw new FlotillaError('CONFLICT', `without ${id} only ${alive.length} of ${rest.length} voters would be alive`, {
       hint: 'Bring other members back first, or say ?force=true.',
     });
+}
+
+/**
+ * The group takes one change after the other, and each is over after a round trip or two: whoever comes meanwhile waits, and
+ * looks anew at what the one before has made of the group. Throws CONF_PENDING where it takes longer than a proposal may.
+ */
+async function whenNonePending(attempt: () => Promise<void>): Promise<void> {
+  const deadlineMs = performance.now() + proposalTimeoutMs;
+  for (;;) {
+    try {
+      return await attempt();
+    } catch (error) {
+      const isPending = error instanceof RaftError && error.code === 'CONF_PENDING';
+      if (!isPending || performance.now() + confPendingRetryMs >= deadlineMs) throw error;
+    }
+    await sleep(confPendingRetryMs);
+  }
 }
 
 async function change(

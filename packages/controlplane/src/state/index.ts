@@ -10,7 +10,7 @@ export { clusterLevel, commandLevel, raisableLevel } from './features.ts';
 export { readConfigAt } from './history.ts';
 export * from './limits.ts';
 
-export { interlock } from './members.ts';
+export { announceFault, interlock } from './members.ts';
 export type { ConfigCommand, ResourceCommand } from './planned.ts';
 export { diffOfRevision, type Preview, previewConfigCommand } from './preview.ts';
 export * from './pin-reads.ts';

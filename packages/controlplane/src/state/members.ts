@@ -26,15 +26,9 @@ export function applyAnnounce(context: Context, command: MemberAnnounce): Comman
   if (!replica.startsWith(`${id}#`) || replica.length === id.length + 1) {
     return refuse(context, 'BAD_REQUEST', `replica must be "${id}#" and an incarnation, is "${replica}"`);
   }
-  const level = clusterLevel(state);
-  if (featureLevel < level) {
-    const message = `${id} speaks feature level ${featureLevel}, the cluster ${level}: install the version that its other members run`;
-    return refuse(context, 'CONFLICT', message);
-  }
+  const fault = announceFault(state, command);
+  if (fault !== null) return refuse(context, 'CONFLICT', fault);
   const before = state.members.get(id);
-  if (before === undefined && state.members.size >= MEMBERS_MAX_COUNT) {
-    return refuse(context, 'CONFLICT', `there are ${MEMBERS_MAX_COUNT} members, which is the most`);
-  }
   const reborn = before !== undefined && before.replica !== replica;
   const row: MemberRow = {
     id,
@@ -59,6 +53,20 @@ export function applyAnnounce(context: Context, command: MemberAnnounce): Comman
   if (reborn) reviewAll(context);
   if (before === undefined || reborn) recordAudit(context, id, `${replica} is there: raft ${raft}, api ${api}`);
   return ok(context, true, before === undefined);
+}
+
+/** Why this node cannot be a member; null where it can. */
+export function announceFault(
+  state: ReadonlyState,
+  { id, featureLevel }: Pick<MemberAnnounce, 'id' | 'featureLevel'>,
+): string | null {
+  const level = clusterLevel(state);
+  if (featureLevel < level) {
+    return `${id} speaks feature level ${featureLevel}, the cluster ${level}: install the version that its other members run`;
+  }
+  if (!state.members.has(id) && state.members.size >= MEMBERS_MAX_COUNT)
+    return `there are ${MEMBERS_MAX_COUNT} members, which is the most`;
+  return null;
 }
 
 export function applyStatus(context: Context, command: MemberStatus): CommandResult {

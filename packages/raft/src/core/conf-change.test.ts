@@ -53,6 +53,23 @@ describe('a membership change', () => {
     });
   });
 
+  it('takes in no second disk of a name, unless it takes the place of the first', () => {
+    const [second, first] = ['a#2', 'a#1'];
+    for (const conf of [
+      { ...EMPTY_CONF, voters: [first, 'b'] },
+      { ...EMPTY_CONF, voters: ['b'], learners: [first] },
+    ]) {
+      expect(applyChange(conf, change([{ op: 'add-learner', id: second }]))).toBeNull();
+      expect(applyChange(conf, change([{ op: 'add-voter', id: second }]))).toBeNull();
+      expect(applyChange(conf, change([{ op: 'add-voter', id: first }]))).not.toBeNull();
+      const replaced: ConfStep[] = [
+        { op: 'remove', id: first },
+        { op: 'add-learner', id: second },
+      ];
+      expect(applyChange(conf, change(replaced))).toMatchObject({ learners: [second] });
+    }
+  });
+
   it('is refused where it makes no sense', () => {
     const one = { ...EMPTY_CONF, voters: ['a'] };
     expect(applyChange(one, LEAVE)).toBeNull();

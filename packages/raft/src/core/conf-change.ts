@@ -15,9 +15,26 @@ export function applyChange(conf: ConfState, change: ConfChange): ConfState | nu
   const ids = change.steps.map((step) => step.id);
   if (new Set(ids).size !== ids.length || ids.includes('')) return null;
   const simple = takeSteps({ ...conf, votersOutgoing: [] }, change.steps);
-  if (simple.voters.length === 0) return null;
+  if (simple.voters.length === 0 || addsNamesake(simple, change.steps)) return null;
   if (voterDistance(conf.voters, simple.voters) <= 1) return simple;
   return takeSteps({ ...conf, votersOutgoing: conf.voters, autoLeave: true }, change.steps);
+}
+
+/** The part of a replica id that people chose. */
+export function replicaName(replica: ReplicaId): string {
+  const at = replica.indexOf('#');
+  return at < 0 ? replica : replica.slice(0, at);
+}
+
+/**
+ * A name stands for one disk at a time: a second one must take the place of the first, in the same change or a later one.
+ * Checked here because only the leader, which takes one change at a time, sees two that are asked for at once.
+ */
+function addsNamesake({ voters, learners }: ConfState, steps: readonly ConfStep[]): boolean {
+  const members = [...voters, ...learners];
+  const isHeldByAnother = (id: ReplicaId) =>
+    members.some((other) => other !== id && replicaName(other) === replicaName(id));
+  return steps.some(({ op, id }) => op !== 'remove' && isHeldByAnother(id));
 }
 
 function voterDistance(a: readonly ReplicaId[], b: readonly ReplicaId[]): number {

@@ -5,13 +5,13 @@
  */
 import { createHash } from 'node:crypto';
 import { errorText } from '@flotilla/shared';
+import { replicaName } from '../core/conf-change.ts';
 import { EMPTY_CONF } from '../core/types.ts';
 import type { ConfState, ReplicaId } from '../core/types.ts';
 import { RaftError } from '../driver/errors.ts';
 import type { Clock, RaftLogger, Random, Recovered, Storage } from '../driver/ports.ts';
 import { silentLogger, systemClock, systemRandom } from '../driver/system.ts';
 import type { FormationState } from './formation-hello.ts';
-import { replicaName } from './handshake.ts';
 import { FORMATION_LOG_EVERY_MS, FORMATION_POLL_EVERY_MS } from './limits.ts';
 import { DialError } from './outgoing.ts';
 import type { TcpTransport } from './tcp-transport.ts';

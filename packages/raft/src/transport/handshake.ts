@@ -123,9 +123,3 @@ export function prove(secret: string, side: 'client' | 'server', hello: Buffer, 
 export function proofMatches(expected: Buffer, given: Buffer): boolean {
   return expected.length === given.length && timingSafeEqual(expected, given);
 }
-
-/** The part of a replica id that people chose. */
-export function replicaName(replica: ReplicaId): string {
-  const at = replica.indexOf('#');
-  return at < 0 ? replica : replica.slice(0, at);
-}

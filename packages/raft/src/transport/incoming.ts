@@ -4,18 +4,11 @@
  */
 import type { Server, Socket } from 'node:net';
 import { ByteWriter, FormatError } from '../codec/bytes.ts';
+import { replicaName } from '../core/conf-change.ts';
 import type { ReplicaId } from '../core/types.ts';
 import { Connection } from './connection.ts';
 import { FrameType } from './framing.ts';
-import {
-  commonVersion,
-  NONCE_BYTES,
-  proofMatches,
-  prove,
-  readHello,
-  replicaName,
-  writeChallenge,
-} from './handshake.ts';
+import { commonVersion, NONCE_BYTES, proofMatches, prove, readHello, writeChallenge } from './handshake.ts';
 import type { Hello } from './handshake.ts';
 import { FEATURES } from './identity.ts';
 import type { LocalIdentity } from './identity.ts';

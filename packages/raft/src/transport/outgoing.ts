@@ -2,20 +2,12 @@
  * Dials a peer and proves both identities. Resolves with a connection on which the channel's own frames may follow.
  */
 import { ByteReader, ByteWriter, FormatError } from '../codec/bytes.ts';
+import { replicaName } from '../core/conf-change.ts';
 import type { ReplicaId } from '../core/types.ts';
 import { Connection } from './connection.ts';
 import type { CloseCause } from './connection.ts';
 import { FrameType } from './framing.ts';
-import {
-  NONCE_BYTES,
-  proofMatches,
-  prove,
-  readChallenge,
-  replicaName,
-  VERSION_MAX,
-  VERSION_MIN,
-  writeHello,
-} from './handshake.ts';
+import { NONCE_BYTES, proofMatches, prove, readChallenge, VERSION_MAX, VERSION_MIN, writeHello } from './handshake.ts';
 import type { Challenge, Channel } from './handshake.ts';
 import { FEATURES } from './identity.ts';
 import type { LocalIdentity } from './identity.ts';

@@ -7,7 +7,7 @@ import { silentLogger } from '../driver/system.ts';
 import { TestAuthority } from '../testing/certificates.ts';
 import { station, transportCases } from '../testing/transport-suite.ts';
 import type { Station, TransportSubject } from '../testing/transport-suite.ts';
-import { replicaName } from './handshake.ts';
+import { replicaName } from '../core/conf-change.ts';
 import type { TransportTls } from './options.ts';
 import { TcpTransport } from './tcp-transport.ts';
 
