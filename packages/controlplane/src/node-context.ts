@@ -218,6 +218,7 @@ export class NodeContext implements ApiContext {
   }
 
   served(question: ServedQuestion): Promise<ServedAnswer> {
+    this.#options.session()?.feed.flush();
     return servedHere(this.#options.publisher, this.nodeId, question);
   }
 

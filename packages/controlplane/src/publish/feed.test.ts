@@ -51,6 +51,21 @@ it('publishes nothing while the log is replayed, then the newest picture, then w
   expect(one.deltas).toMatchObject([{ pool: 'api', id: 'b1', weight: 8 }]);
 });
 
+it('a number for which somebody waits is published at once, any other a little later', async () => {
+  const { log, publisher, feed, thread, setWeight } = world();
+  log.run({ type: 'config.replace', document: sampleDocument(2) });
+  feed.open();
+  const one = thread(1);
+  setWeight(7);
+  await publisher.collect(5_000);
+  expect(await publisher.whenActive(log.state.meta.revision, 5_000)).toBe(true);
+  const waiting = publisher.whenActive(log.state.meta.revision + 1, 5_000);
+  setWeight(8);
+  await publisher.collect(5_000);
+  expect(kinds(one)).toEqual(['snapshot', 'collect', 'delta', 'delta', 'collect']);
+  expect(await waiting).toBe(true);
+});
+
 it('a thread that appears late gets the picture of now, not one of before', async () => {
   const { log, publisher, feed, thread, setWeight } = world();
   log.run({ type: 'config.replace', document: sampleDocument(2) });

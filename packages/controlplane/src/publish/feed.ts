@@ -83,8 +83,9 @@ export class Feed {
     this.#cached = null;
     if (changes.config) this.#whole = true;
     for (const key of changes.backends) this.#backends.set(`${key.pool}/${key.id}`, key);
-    if (this.#whole) this.#schedule();
-    else this.#delay();
+    if (this.#whole) return this.#schedule();
+    this.#delay();
+    if (this.#publisher.isAwaited) this.flush();
   }
 
   /** Somebody waits for what was changed so far: publishes it at once. */

@@ -161,6 +161,11 @@ export class Publisher {
     return [...found];
   }
 
+  /** Somebody waits for a revision that is not served yet. */
+  get isAwaited(): boolean {
+    return this.#waiters.length > 0;
+  }
+
   /** Resolves true when all threads serve `revision` or later, false when that takes longer than `timeoutMs`. */
   whenActive(revision: number, timeoutMs: number): Promise<boolean> {
     if (this.activeRevision >= revision) return Promise.resolve(true);
