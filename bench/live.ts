@@ -4,15 +4,15 @@
  *
  *   node bench/live.ts [--weights 300] [--verdicts 20] [--fences 2]
  *
- * A weight: from sending the PATCH, with `wait=all`, to its answer, which comes when the proxy threads of all three nodes follow;
- * through each node in turn. Beside it the same with `wait=commit`: the difference is what being live everywhere costs.
+ * A weight, through each node in turn: from sending the PATCH with `wait=commit` to its answer; from that answer until all three
+ * nodes, asked at once, have said that their proxy threads follow; and from sending it with `wait=all` to its answer.
  * A verdict: a backend begins to fail its probes and goes on serving. From the observation of the second node of three (the one
  * that decides, by the time that it gave itself) to the first request that goes elsewhere, at the last of the three nodes; each is
  * asked every 2 ms at most.
  * A fence: one number of a node's state is changed behind the others' back; until the node says that it is fenced.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
-import { Agent, createServer, get, type Server } from 'node:http';
+import { Agent, createServer, get, request, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -79,23 +79,57 @@ async function servedBy(number: number, name: string): Promise<number> {
   }
 }
 
-async function send(number: number, method: string, path: string, body: object): Promise<void> {
-  const headers = { 'content-type': 'application/json' };
-  const answer = await fetch(api(number) + path, { method, headers, body: JSON.stringify(body) });
-  const text = await answer.text();
-  if (answer.status !== 200) throw new Error(`${method} ${path}: ${answer.status} ${text}`);
+const apiAgent = new Agent({ keepAlive: true });
+
+async function ask(number: number, method: string, path: string, body?: object): Promise<unknown> {
+  const payload = body === undefined ? '' : JSON.stringify(body);
+  const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(payload) };
+  const answer = await new Promise<{ readonly status: number; readonly text: string }>((resolve, reject) => {
+    const sent = request(
+      api(number) + path,
+      { method, agent: apiAgent, ...(payload === '' ? {} : { headers }) },
+      (response) => {
+        let text = '';
+        response.setEncoding('utf8');
+        response.on('data', (chunk: string) => (text += chunk));
+        response.on('end', () => resolve({ status: response.statusCode ?? 0, text }));
+      },
+    );
+    sent.on('error', reject);
+    sent.end(payload);
+  });
+  if (answer.status !== 200) throw new Error(`${method} ${path}: ${answer.status} ${answer.text}`);
+  return JSON.parse(answer.text);
 }
 
-async function weights(count: number, wait: 'all' | 'commit'): Promise<number[]> {
-  const times: number[] = [];
+const patch = (round: number, wait: 'all' | 'commit') =>
+  ask(1 + (round % 3), 'PATCH', `/v1/pools/api/backends/b1?wait=${wait}`, { weight: 1 + (round % 900) });
+
+/** Connections are opened and code is compiled in the first ones. */
+const settled = (times: readonly number[]): readonly number[] => times.slice(Math.min(100, times.length >> 1));
+
+async function weights(count: number): Promise<Record<string, object>> {
+  const committed: number[] = [];
+  const live: number[] = [];
+  const all: number[] = [];
   for (let round = 0; round < count; round += 1) {
     const startedMs = performance.now();
-    await send(1 + (round % 3), 'PATCH', `/v1/pools/api/backends/b1?wait=${wait}`, { weight: 1 + (round % 900) });
-    times.push(performance.now() - startedMs);
+    const { revision } = (await patch(round, 'commit')) as { readonly revision: number };
+    const committedMs = performance.now();
+    await Promise.all(NUMBERS.map((number) => ask(number, 'GET', `/v1/served?revision=${revision}&timeoutMs=5000`)));
+    live.push(performance.now() - committedMs);
+    committed.push(committedMs - startedMs);
+    await sleep(10);
+    const sentMs = performance.now();
+    await patch(round + 1, 'all');
+    all.push(performance.now() - sentMs);
     await sleep(10);
   }
-  // Connections are opened and code is compiled in the first ones.
-  return times.slice(Math.min(30, count >> 1));
+  return {
+    'weight, sent to committed': row(settled(committed)),
+    'weight, committed to live in all threads of all nodes': row(settled(live)),
+    'weight, sent to live everywhere (wait=all)': row(settled(all)),
+  };
 }
 
 interface Health {
@@ -115,12 +149,12 @@ async function verdict(round: number, spare: string): Promise<number> {
     { id, address },
     { id: 'spare', address: spare, priority: 1 },
   ];
-  await send(1, 'PUT', '/v1/pools/api?wait=all', { name: 'api', health, backends });
+  await ask(1, 'PUT', '/v1/pools/api?wait=all', { name: 'api', health, backends });
   await Promise.all(NUMBERS.map((number) => servedBy(number, id)));
   await sleep(300);
   backend.failing = true;
   const seen = Math.max(...(await Promise.all(NUMBERS.map((number) => servedBy(number, 'spare')))));
-  const { items } = (await (await fetch(`${api(1)}/v1/health`)).json()) as Health;
+  const { items } = (await ask(1, 'GET', '/v1/health')) as Health;
   const times = (items.find((item) => item.backend === id)?.observers ?? [])
     .filter(({ ok }) => !ok)
     .map(({ at }) => at)
@@ -160,15 +194,14 @@ const run = await startDemo(data);
 const table: Record<string, object> = {};
 const spare = new Backend('spare');
 try {
-  table['weight, committed'] = row(await weights(Number(values.weights), 'commit'));
-  table['weight, live in all threads of all nodes'] = row(await weights(Number(values.weights), 'all'));
+  Object.assign(table, await weights(Number(values.weights)));
   const address = await spare.start();
   const verdicts: number[] = [];
   for (let round = 0; round < Number(values.verdicts); round += 1) verdicts.push(await verdict(round, address));
   table['verdict, from the deciding observation to live everywhere'] = row(verdicts);
 } finally {
   spare.stop();
-  for (const agent of agents.values()) agent.destroy();
+  for (const agent of [...agents.values(), apiAgent]) agent.destroy();
   await stopDemo(run);
   rmSync(data, { recursive: true, force: true });
 }
