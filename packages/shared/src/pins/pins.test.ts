@@ -29,21 +29,26 @@ function keyOf(pool: string, key: string) {
 
 describe('keys', () => {
   it('have the same hash in every version: what a tick sweeps depends on it, on every node', () => {
-    const hashes = ['', 'abc', '203.0.113.255', 'a key of more than fifteen bytes'].map((key) => keyOf('api', key).hash);
+    const hashes = ['', 'abc', '203.0.113.255', 'a key of more than fifteen bytes'].map(
+      (key) => keyOf('api', key).hash,
+    );
     expect(hashes).toEqual([1_984_857_758, 1_005_263_035, 654_075_240, 4_257_769_086]);
   });
 
   it.each(['', 'a', '203.0.113.255', 'fifteen-letters', 'ä€'])('short keys are kept as given: %s', (text) => {
     expect(keyText(keyOf('p', text).words)).toBe(text);
   });
-  it.each(['', 'a', 'abc', 'abcd', 'eleven char', 'twelve chars', 'fifteen letters'])('%s: its words are its bytes', (text) => {
-    const key = keyOf('p', text);
-    const bytes = new Uint8Array(16);
-    bytes.set(new TextEncoder().encode(text));
-    bytes[15] = text.length;
-    expect([...key.bytes]).toEqual([...bytes]);
-    expect(key.hash).toBe(hashWords({ pool: key.pool, words: new Int32Array(bytes.buffer) }));
-  });
+  it.each(['', 'a', 'abc', 'abcd', 'eleven char', 'twelve chars', 'fifteen letters'])(
+    '%s: its words are its bytes',
+    (text) => {
+      const key = keyOf('p', text);
+      const bytes = new Uint8Array(16);
+      bytes.set(new TextEncoder().encode(text));
+      bytes[15] = text.length;
+      expect([...key.bytes]).toEqual([...bytes]);
+      expect(key.hash).toBe(hashWords({ pool: key.pool, words: new Int32Array(bytes.buffer) }));
+    },
+  );
 
   it('long keys are shown as a hash that finds them again', () => {
     const key = keyOf('p', 'a key of more than fifteen bytes');

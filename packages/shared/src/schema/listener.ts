@@ -103,7 +103,12 @@ export const ListenerSchema = closed(
     trustedProxies: withDefault(cidrs('Networks whose X-Forwarded-* fields are believed.'), []),
     maxConnections: withDefault(Type.Integer({ minimum: 1, maximum: 1_000_000 }), 20_000),
     maxConnectionsPerClient: withDefault(
-      Type.Integer({ minimum: 0, maximum: 1_000_000, description: '0: no limit.' }),
+      Type.Integer({
+        minimum: 0,
+        maximum: 1_000_000,
+        description:
+          'On each proxy thread: a node with four of them lets an address have up to four times as many. 0: no limit.',
+      }),
       0,
     ),
     maxConnectionAgeMs: withDefault(durationMs(0, '0: no limit.'), 0),
