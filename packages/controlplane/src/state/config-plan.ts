@@ -31,7 +31,8 @@ export function emptyPlan(): ConfigPlan {
 
 export function isEmptyPlan(plan: ConfigPlan): boolean {
   const { listeners, pools, backends, certificates, settings, order } = plan;
-  return settings === null && [listeners, pools, backends, certificates, order].every((part) => isEmpty(part));
+  if (settings !== null || !isEmpty(listeners) || !isEmpty(pools)) return false;
+  return isEmpty(backends) && isEmpty(certificates) && isEmpty(order);
 }
 
 function isEmpty(part: object): boolean {
@@ -83,9 +84,20 @@ function same(a: unknown, b: unknown): boolean {
 
 /** Writes the rows, gives the configuration its revision, and judges again what hangs on it. */
 export function commitPlan(context: Context, plan: ConfigPlan, target: string, summary: string): void {
+  const undo = undoOf(context.state, plan);
+  const numbersOnly = isNumbersOnly(context.state, plan);
+  // No verdict hangs on numbers, so what is the frequent change is done here.
+  if (numbersOnly) for (const key in plan.backends) writeBackend(context, key, plan.backends[key] as BackendConfig);
+  const rejudged = numbersOnly ? NOTHING : commitShape(context, plan);
+  recordRevision(context, target, summary, undo);
+  for (const key of rejudged) reviewBackend(context, key);
+}
+
+const NOTHING: readonly string[] = [];
+
+/** What is more than numbers. Answers the backends whose verdict must be found anew. */
+function commitShape(context: Context, plan: ConfigPlan): Iterable<string> {
   const { state, changes } = context;
-  const undo = undoOf(state, plan);
-  const numbersOnly = isNumbersOnly(state, plan);
   const rejudged = new Set<string>();
   for (const [name, value] of Object.entries(plan.listeners)) put(state.listeners, name, value);
   for (const [name, value] of Object.entries(plan.certificates)) put(state.certificates, name, value);
@@ -102,9 +114,8 @@ export function commitPlan(context: Context, plan: ConfigPlan, target: string, s
   }
   if (plan.settings !== null) state.settings.set('settings', plan.settings);
   for (const [kind, order] of Object.entries(plan.order)) state.order.set(kind, order);
-  if (!numbersOnly) changes.config = true;
-  recordRevision(context, target, summary, undo);
-  for (const key of rejudged) reviewBackend(context, key);
+  changes.config = true;
+  return rejudged;
 }
 
 function put<V>(
@@ -116,32 +127,39 @@ function put<V>(
   else table.set(key, value);
 }
 
+/** Written out, part by part: every change passes here, and most change one backend. */
 function undoOf(state: State, plan: ConfigPlan): UndoRow {
-  const before = <V>(part: Record<string, unknown>, get: (key: string) => V | undefined) =>
-    Object.fromEntries(Object.keys(part).map((key) => [key, get(key) ?? null]));
-  return {
-    ...(isEmpty(plan.listeners) ? {} : { listeners: before(plan.listeners, (key) => state.listeners.get(key)) }),
-    ...(isEmpty(plan.pools) ? {} : { pools: before(plan.pools, (key) => state.pools.get(key)) }),
-    ...(isEmpty(plan.backends) ? {} : { backends: before(plan.backends, (key) => state.backends.get(key)?.config) }),
-    ...(isEmpty(plan.certificates)
-      ? {}
-      : { certificates: before(plan.certificates, (key) => state.certificates.get(key)) }),
-    ...(plan.settings === null ? {} : { settings: state.settings.get('settings') ?? DEFAULT_SETTINGS }),
-    ...(isEmpty(plan.order)
-      ? {}
-      : { order: Object.fromEntries(Object.keys(plan.order).map((kind) => [kind, state.order.get(kind) ?? []])) }),
-  };
+  const { listeners, pools, backends, certificates, settings, order } = plan;
+  const undo: { -readonly [K in keyof UndoRow]: UndoRow[K] } = {};
+  if (!isEmpty(listeners)) undo.listeners = before(listeners, (key) => state.listeners.get(key));
+  if (!isEmpty(pools)) undo.pools = before(pools, (key) => state.pools.get(key));
+  if (!isEmpty(backends)) undo.backends = before(backends, (key) => state.backends.get(key)?.config);
+  if (!isEmpty(certificates)) undo.certificates = before(certificates, (key) => state.certificates.get(key));
+  if (settings !== null) undo.settings = state.settings.get('settings') ?? DEFAULT_SETTINGS;
+  if (!isEmpty(order))
+    undo.order = Object.fromEntries(Object.keys(order).map((kind) => [kind, state.order.get(kind) ?? []]));
+  return undo;
+}
+
+/** The rows that stand in the place of those of a part; null where there is none. */
+function before<V>(part: Readonly<Record<string, unknown>>, get: (key: string) => V | undefined) {
+  const rows: Record<string, V | null> = {};
+  for (const key in part) rows[key] = get(key) ?? null;
+  return rows;
 }
 
 /** Only weights and states of backends that exist: proxy threads need no new snapshot for that. */
 function isNumbersOnly(state: State, plan: ConfigPlan): boolean {
-  const { listeners, pools, certificates, settings, order } = plan;
-  if (settings !== null || ![listeners, pools, certificates, order].every((part) => isEmpty(part))) return false;
-  return Object.entries(plan.backends).every(([key, next]) => {
-    const before = state.backends.get(key)?.config;
-    if (next === null || before === undefined) return false;
-    return NUMBERS_APART.every((field) => same(before[field], next[field]));
-  });
+  const { listeners, pools, backends, certificates, settings, order } = plan;
+  if (settings !== null || !isEmpty(listeners) || !isEmpty(pools)) return false;
+  if (!isEmpty(certificates) || !isEmpty(order)) return false;
+  for (const key in backends) {
+    const next = backends[key] ?? null;
+    const present = state.backends.get(key)?.config;
+    if (next === null || present === undefined) return false;
+    for (const field of NUMBERS_APART) if (!same(present[field], next[field])) return false;
+  }
+  return true;
 }
 
 /** All that a backend's configuration has, but for weight and state. */

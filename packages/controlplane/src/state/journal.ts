@@ -2,7 +2,6 @@
 import type { Context } from './context.ts';
 import { AUDIT_MAX_COUNT, HISTORY_MAX_BYTES, HISTORY_MAX_COUNT } from './limits.ts';
 import type { UndoRow } from './rows.ts';
-import type { Table } from './table.ts';
 
 /** Gives the configuration its new revision. Called once by each command that changes it, after the rows are written. */
 export function recordRevision(context: Context, target: string, summary: string, undo: UndoRow): void {
@@ -20,7 +19,8 @@ export function recordRevision(context: Context, target: string, summary: string
     summary,
     undo,
   });
-  while (state.history.size > HISTORY_MAX_COUNT || state.history.bytes > HISTORY_MAX_BYTES) dropOldest(state.history);
+  while (state.history.size > HISTORY_MAX_COUNT || state.history.bytes > HISTORY_MAX_BYTES)
+    state.history.deleteOldest();
   recordAudit(context, target, summary);
 }
 
@@ -28,10 +28,5 @@ export function recordAudit(context: Context, target: string, summary: string): 
   const { state, index, timeMs, author, source, action } = context;
   const { revision } = state.meta;
   state.audit.set(String(index), { index, timeMs, author, source, action, target, summary, revision });
-  while (state.audit.size > AUDIT_MAX_COUNT) dropOldest(state.audit);
-}
-
-export function dropOldest(table: Table<unknown>): void {
-  const key = table.oldestKey();
-  if (key !== undefined) table.delete(key);
+  while (state.audit.size > AUDIT_MAX_COUNT) state.audit.deleteOldest();
 }

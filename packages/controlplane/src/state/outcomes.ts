@@ -2,7 +2,6 @@
 import type { Command } from './commands.ts';
 import { type Context, refuse } from './context.ts';
 import { hashHex } from './hash.ts';
-import { dropOldest } from './journal.ts';
 import { OUTCOME_TTL_MS, OUTCOMES_MAX_BYTES, OUTCOMES_MAX_COUNT } from './limits.ts';
 import type { CommandResult } from './result.ts';
 
@@ -32,5 +31,5 @@ export function keepOutcome(context: Context, key: string, command: Command, res
   state.outcomes.delete(at);
   state.outcomes.set(at, { index, timeMs, fingerprint: fingerprint(command), result });
   while (state.outcomes.size > OUTCOMES_MAX_COUNT || state.outcomes.bytes > OUTCOMES_MAX_BYTES)
-    dropOldest(state.outcomes);
+    state.outcomes.deleteOldest();
 }

@@ -6,11 +6,14 @@
  * sum: one that is replaced before that costs nothing. Rows are iterated in the order in which their
  * keys were first set; a snapshot keeps that order, so that bounded tables drop the same row everywhere.
  */
-import { hashText, newLanes } from './hash.ts';
+import { hashRow, hashText, newLanes } from './hash.ts';
 
 interface Slot<V> {
   readonly key: string;
   value: V;
+  /** Neighbours by age: rows whose keys were set before and after this one's. */
+  older: Slot<V> | null;
+  newer: Slot<V> | null;
   /** Hash and size that are part of the sums now; 0 before the first time. */
   lo: number;
   hi: number;
@@ -31,10 +34,9 @@ export class Table<V> {
   readonly #seed: number;
   readonly #slots = new Map<string, Slot<V>>();
   /** Rows to be hashed; some may be gone by then. */
-  #fresh: Slot<V>[] = [];
-  /** Where the search for the oldest key stands: what is before it is gone. */
-  #ages: Iterator<string> | null = null;
-  #oldest: string | undefined;
+  readonly #fresh: Slot<V>[] = [];
+  #oldest: Slot<V> | null = null;
+  #newest: Slot<V> | null = null;
   #lo = 0;
   #hi = 0;
   #bytes = 0;
@@ -76,7 +78,10 @@ export class Table<V> {
   set(key: string, value: V): void {
     let slot = this.#slots.get(key);
     if (slot === undefined) {
-      slot = { key, value, lo: 0, hi: 0, bytes: 0, isFresh: false };
+      slot = { key, value, older: this.#newest, newer: null, lo: 0, hi: 0, bytes: 0, isFresh: false };
+      if (this.#newest === null) this.#oldest = slot;
+      else this.#newest.newer = slot;
+      this.#newest = slot;
       this.#slots.set(key, slot);
     }
     slot.value = value;
@@ -88,24 +93,18 @@ export class Table<V> {
   delete(key: string): boolean {
     const slot = this.#slots.get(key);
     if (slot === undefined) return false;
-    this.#slots.delete(key);
-    if (key === this.#oldest) this.#oldest = undefined;
-    slot.isFresh = false;
-    this.#add(-slot.lo, -slot.hi, -slot.bytes);
+    this.#drop(slot);
     return true;
+  }
+
+  /** Takes out the row whose key was set first, of those still there. */
+  deleteOldest(): void {
+    if (this.#oldest !== null) this.#drop(this.#oldest);
   }
 
   /** The key that was set first, of those still there. */
   oldestKey(): string | undefined {
-    if (this.#slots.size === 0) return undefined;
-    // One iterator goes on from call to call: begun anew it would step over all that was dropped before.
-    while (this.#oldest === undefined) {
-      this.#ages ??= this.#slots.keys();
-      const next = this.#ages.next();
-      if (next.done === true) this.#ages = null;
-      else this.#oldest = next.value;
-    }
-    return this.#oldest;
+    return this.#oldest?.key;
   }
 
   keys(): IterableIterator<string> {
@@ -131,20 +130,30 @@ export class Table<V> {
     return { keys, values };
   }
 
+  #drop(slot: Slot<V>): void {
+    const { older, newer } = slot;
+    if (older === null) this.#oldest = newer;
+    else older.newer = newer;
+    if (newer === null) this.#newest = older;
+    else newer.older = older;
+    this.#slots.delete(slot.key);
+    slot.isFresh = false;
+    this.#add(-slot.lo, -slot.hi, -slot.bytes);
+  }
+
   #hashFresh(): void {
     if (this.#fresh.length === 0) return;
-    const slots = this.#fresh;
-    this.#fresh = [];
-    for (const slot of slots) {
+    for (const slot of this.#fresh) {
       if (!slot.isFresh) continue;
       slot.isFresh = false;
-      hashText(rowText(slot.key, slot.value), this.#seed, scratch);
+      hashRow(slot.key, slot.value, this.#seed, scratch);
       const { lo, hi, utf8Bytes } = scratch;
       this.#add(lo - slot.lo, hi - slot.hi, utf8Bytes - slot.bytes);
       slot.lo = lo;
       slot.hi = hi;
       slot.bytes = utf8Bytes;
     }
+    this.#fresh.length = 0;
   }
 
   #add(lo: number, hi: number, bytes: number): void {

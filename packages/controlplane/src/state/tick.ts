@@ -1,6 +1,5 @@
 /** What the passing of log time changes: silent observers, lasting suspicion, hold-downs and ejections that end, old answers, old pins. */
 import { type Context, ok } from './context.ts';
-import { dropOldest } from './journal.ts';
 import { OBSERVER_FRESH_MS, OUTCOME_TTL_MS, TICK_GAP_MS } from './limits.ts';
 import type { CommandResult } from './result.ts';
 import { dropObservations } from './observing.ts';
@@ -38,6 +37,6 @@ function expireOutcomes({ state, timeMs }: Context): void {
   for (;;) {
     const key = state.outcomes.oldestKey();
     if (key === undefined || timeMs - (state.outcomes.get(key)?.timeMs ?? 0) <= OUTCOME_TTL_MS) return;
-    dropOldest(state.outcomes);
+    state.outcomes.deleteOldest();
   }
 }
