@@ -206,12 +206,13 @@ export class NodeContext implements ApiContext {
     return metrics.text(this.#figures(), families);
   }
 
+  servesAtOnce(revision: number): boolean {
+    this.#options.session()?.feed.flush();
+    return this.#options.publisher.activeRevision >= revision;
+  }
+
   async whenServed(question: ServedQuestion, wait: Wait, authorization: string | null): Promise<void> {
     const { revision } = question;
-    const { publisher } = this.#options;
-    this.#options.session()?.feed.flush();
-    // The frequent case takes no detour: small change, served here, nobody else asked.
-    if (wait === 'applied' && question.listeners.length === 0 && publisher.activeRevision >= revision) return;
     const asked = wait === 'all' ? this.#fellows.served(question, authorization) : [];
     const [own, others] = await Promise.all([this.served(question), asked]);
     refuseUnserved(revision, [own, ...others]);

@@ -21,6 +21,8 @@ export const STOP_GRACE_MS = 600;
 export const CONTROL_NICENESS = -10;
 /** Heap of the control thread: replicated state, pins, the log that is not yet compacted. */
 export const CONTROL_HEAP_MAX_MB = 2_048;
+/** Young generation of the control thread: rows of the history and the audit trail die here without being copied. */
+export const CONTROL_YOUNG_MAX_MB = 96;
 /** Heap of one proxy thread. Bodies are Buffers outside of it; tables and connections are inside. */
 export const PROXY_HEAP_MAX_MB = 768;
 /** Young generation of a proxy thread: most of what a request allocates dies here without being copied. */

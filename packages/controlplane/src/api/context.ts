@@ -38,6 +38,8 @@ export interface ApiContext {
   /** Whether this node goes round a backend by its own probes, while there is no quorum to judge. */
   avoids(pool: string, backend: string): boolean;
   metrics(): Promise<string>;
+  /** Posts what was changed to the proxy threads. True where this node serves the revision: nobody needs to be asked. */
+  servesAtOnce(revision: number): boolean;
   /** Resolves when it is served as far as `wait` asks; throws NOT_SERVED. */
   whenServed(question: ServedQuestion, wait: Wait, authorization: string | null): Promise<void>;
   /** Whether this node serves it. */

@@ -79,12 +79,12 @@ export interface Conditions {
 }
 
 /** Who asks, under which condition. `exists`: whether what `If-Match: *` speaks of is there. */
-export function conditions(request: FastifyRequest, host: ClusterHost, exists: boolean): Conditions {
+export function conditions(request: FastifyRequest, host: ClusterHost, exists: () => boolean): Conditions {
   const { headers } = request;
   const base = { author: request.caller?.actor ?? '', source: request.ip };
   const key = headers['idempotency-key'];
   const ifMatch = parseIfMatch(headers['if-match']);
-  if (ifMatch?.any === true && !exists) throw revisionMismatch(host.revision);
+  if (ifMatch?.any === true && !exists()) throw revisionMismatch(host.revision);
   if (key === undefined && ifMatch === null) return base;
   return {
     ...base,
@@ -116,8 +116,12 @@ export async function commit(
   const host = context.host();
   const before = listenersBefore(host.state, draft);
   const outcome = await host.propose(draft);
-  if (wait !== 'commit') {
-    const question = { revision: outcome.revision, listeners: changedListeners(before, host.state), timeoutMs };
+  if (wait === 'commit') return written(reply, outcome);
+  const { revision } = outcome;
+  const listeners = changedListeners(before, host.state);
+  const isServed = context.servesAtOnce(revision) && wait === 'applied' && listeners.length === 0;
+  if (!isServed) {
+    const question = { revision, listeners, timeoutMs };
     await context.whenServed(question, wait, request.headers.authorization ?? null);
   }
   return written(reply, outcome);

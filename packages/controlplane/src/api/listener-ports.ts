@@ -16,6 +16,7 @@ export interface OpenedPort extends ListenerPort {
 
 /** Ports that no listener has yet. Whatever is wrong with the listeners themselves is for the state machine to say. */
 export function openedPorts(state: ReadonlyState, draft: Draft): OpenedPort[] {
+  if (!touchesListeners(draft)) return [];
   const taken = new Set([...state.listeners.entries()].map(([, one]) => portKey(one.port, one.protocol === 'udp')));
   return wanted(state, draft).flatMap(({ path, value }) => {
     if (typeof value !== 'object' || value === null) return [];
@@ -58,10 +59,14 @@ function listed(listeners: unknown): { readonly path: string; readonly value: un
 
 export type ListenerRows = ReadonlyMap<string, ListenerConfig>;
 
-/** The listeners now; null for changes that never touch any, which are the frequent ones. */
+/** False for changes that never touch a listener, which are the frequent ones. */
+export function touchesListeners(draft: Draft): boolean {
+  return draft.type.startsWith('config.') || draft.type.startsWith('resource.');
+}
+
+/** The listeners now; null for changes that never touch any. */
 export function listenersBefore(state: ReadonlyState, draft: Draft): ListenerRows | null {
-  const touches = draft.type.startsWith('config.') || draft.type.startsWith('resource.');
-  return touches ? new Map(state.listeners.entries()) : null;
+  return touchesListeners(draft) ? new Map(state.listeners.entries()) : null;
 }
 
 /** Names of those that are new or other ones: rows that did not change are the same objects. */

@@ -113,17 +113,25 @@ function addAuthentication(app: FastifyInstance, authenticator: Authenticator): 
   });
 }
 
-/** Too many guesses (429) are not noted one by one: they would fill the log. */
+/** Commands, whatever becomes of them. Only their routes pay for the hook. */
 function addNotes(app: FastifyInstance, onNoted: ServerOptions['onNoted']): void {
-  app.addHook('onResponse', (request, reply, done) => {
-    const { statusCode: status } = reply;
-    const { url: path = '' } = request.routeOptions;
-    const wrongToken = status === 401 && request.headers.authorization !== undefined;
-    const command = request.method === 'POST' && /\/(transfer|restart|stop)$/.test(path);
-    if (wrongToken || status === 403 || command)
-      onNoted({ actor: request.caller?.actor ?? '', source: request.ip, method: request.method, path, status });
-    done();
+  app.addHook('onRoute', (route: RouteOptions) => {
+    if (route.method !== 'POST' || !/\/(transfer|restart|stop)$/.test(route.url)) return;
+    route.onResponse = (request, reply, done) => {
+      if (!isRefusedCaller(request, reply.statusCode)) onNoted(noteOf(request, reply.statusCode));
+      done();
+    };
   });
+}
+
+/** Too many guesses (429) are not noted one by one: they would fill the log. */
+function isRefusedCaller(request: FastifyRequest, status: number): boolean {
+  return status === 403 || (status === 401 && request.headers.authorization !== undefined);
+}
+
+function noteOf(request: FastifyRequest, status: number): Noted {
+  const { url: path = '' } = request.routeOptions;
+  return { actor: request.caller?.actor ?? '', source: request.ip, method: request.method, path, status };
 }
 
 function addErrors(app: FastifyInstance, options: ServerOptions): void {
@@ -142,6 +150,7 @@ function addErrors(app: FastifyInstance, options: ServerOptions): void {
   });
   app.setErrorHandler((error, request: FastifyRequest, reply) => {
     const ours = toFlotillaError(error);
+    if (isRefusedCaller(request, ours.status)) options.onNoted(noteOf(request, ours.status));
     if (ours.code === 'INTERNAL') options.onInternalError(error, { method: request.method, url: clip(request.url) });
     sendError(reply, ours);
   });

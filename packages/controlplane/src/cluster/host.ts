@@ -103,7 +103,7 @@ export class ClusterHost {
     const timeoutMs = givenMs ?? proposalTimeoutMs + (data.length / 1_048_576) * proposalTimeoutPerMibMs;
     const deadlineMs = performance.now() + timeoutMs;
     if (data.length >= largeBodyBytes) await immediate();
-    await this.#whenQuorum(deadlineMs);
+    if (!this.#hasQuorum()) await this.#whenQuorum(deadlineMs);
     const remainingMs = Math.max(1, deadlineMs - performance.now());
     const { result } = await this.raft.propose(data, { timeoutMs: remainingMs });
     const outcome = result as CommandResult;
@@ -111,20 +111,24 @@ export class ClusterHost {
     throw new FlotillaError(outcome.code, outcome.message, { details: outcome.details });
   }
 
+  /** False on a leader that lost it. Looked at every now and then only: this is the path of every write. */
+  #hasQuorum(): boolean {
+    const nowMs = performance.now();
+    if (nowMs - this.#lookedMs >= quorumLookMs) {
+      const { role, quorum } = this.noteQuorum();
+      this.#withoutQuorum = role === 'leader' && !quorum;
+      this.#lookedMs = nowMs;
+    }
+    return !this.#withoutQuorum;
+  }
+
   /**
    * A leader that lost its quorum would take the command and could not say later what became of it. It is held back here
-   * instead, where nothing has happened yet. Looked at every now and then only: this is the path of every write.
+   * instead, where nothing has happened yet.
    */
   async #whenQuorum(deadlineMs: number): Promise<void> {
-    for (;;) {
-      const nowMs = performance.now();
-      if (nowMs - this.#lookedMs >= quorumLookMs) {
-        const { role, quorum } = this.noteQuorum();
-        this.#withoutQuorum = role === 'leader' && !quorum;
-        this.#lookedMs = nowMs;
-      }
-      if (!this.#withoutQuorum) return;
-      if (nowMs >= deadlineMs)
+    while (!this.#hasQuorum()) {
+      if (performance.now() >= deadlineMs)
         throw new FlotillaError('NO_QUORUM', 'a majority of members cannot be reached; nothing was changed');
       await new Promise((resolve) => void setTimeout(resolve, quorumLookMs));
     }

@@ -11,7 +11,6 @@ import type { Command } from './commands.ts';
 import { COMMAND_DEPTH_MAX_COUNT } from './limits.ts';
 import { decodePinsPut, encodePinsPut, PINS_PUT_BYTE } from './pin-codec.ts';
 
-const encoder = new TextEncoder();
 const decoder = new TextDecoder('utf-8', { fatal: true });
 
 /** By type of command: how it is checked, and where it is flat the quick answer. */
@@ -24,7 +23,7 @@ export type Decoded =
   | { readonly ok: false; readonly message: string; readonly details: readonly FaultDetail[] };
 
 export function encodeCommand(command: Command): Uint8Array {
-  return command.type === 'pins.put' ? encodePinsPut(command) : encoder.encode(JSON.stringify(command));
+  return command.type === 'pins.put' ? encodePinsPut(command) : Buffer.from(JSON.stringify(command));
 }
 
 export function decodeCommand(bytes: Uint8Array): Decoded {

@@ -8,7 +8,13 @@ import { EXIT, errorText } from '@flotilla/shared';
 import type { ControlToSupervisor, ProxyThreadData, ProxyToSupervisor, SharedMemory } from '@flotilla/shared';
 import { createLineWriter } from '@flotilla/shared/runtime';
 import type { Logger } from '@flotilla/shared/runtime';
-import { ACCESS_DROPS_TOLD_MS, CONTROL_HEAP_MAX_MB, PROXY_HEAP_MAX_MB, PROXY_YOUNG_MAX_MB } from '../limits.ts';
+import {
+  ACCESS_DROPS_TOLD_MS,
+  CONTROL_HEAP_MAX_MB,
+  CONTROL_YOUNG_MAX_MB,
+  PROXY_HEAP_MAX_MB,
+  PROXY_YOUNG_MAX_MB,
+} from '../limits.ts';
 import type { NodeSettings, RenewableSettings } from '../settings/types.ts';
 import type { ControlThreadData, ToControlThread } from '../threads/control-thread-data.ts';
 import { KeptThread } from './kept-thread.ts';
@@ -157,7 +163,7 @@ export class Supervisor {
       name: 'control',
       workerData: data,
       transferList: proxyPorts.map(({ port }) => port),
-      resourceLimits: { maxOldGenerationSizeMb: CONTROL_HEAP_MAX_MB },
+      resourceLimits: { maxOldGenerationSizeMb: CONTROL_HEAP_MAX_MB, maxYoungGenerationSizeMb: CONTROL_YOUNG_MAX_MB },
     });
     worker.on('message', (message: ControlToSupervisor) => this.#onControl(message));
     return worker;

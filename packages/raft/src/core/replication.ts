@@ -27,8 +27,9 @@ export function appendAsLeader(s: RaftState, leading: Leadership, items: readonl
   const first = s.log.lastIndex + 1;
   const stampMs = nextStamp(s, s.log.entryAt(first - 1));
   const entries: Entry[] = [];
-  for (const [offset, item] of items.entries()) {
-    const entry: Entry = { index: first + offset, term: s.term, stampMs, ...item };
+  for (const { kind, origin, seq, data } of items) {
+    // The fields in the order in which the codec reads them: entries of one shape are cheap everywhere.
+    const entry: Entry = { index: first + entries.length, term: s.term, kind, stampMs, origin, seq, data };
     entries.push(entry);
     leading.uncommittedBytes += entryBytes(entry);
   }

@@ -141,7 +141,7 @@ function drainRoutes(app: FastifyInstance, context: ApiContext): void {
         ...(deadlineMs === undefined ? {} : { deadlineMs }),
         ...(propagationMs === undefined ? {} : { propagationMs }),
         ...(reason === undefined ? {} : { reason }),
-        ...conditions(request, host, true),
+        ...conditions(request, host, () => true),
       });
     },
   );
@@ -156,7 +156,7 @@ function drainRoutes(app: FastifyInstance, context: ApiContext): void {
       return commit(context, request, reply, {
         type: 'drain.cancel',
         id,
-        ...conditions(request, context.host(), true),
+        ...conditions(request, context.host(), () => true),
       });
     },
   );

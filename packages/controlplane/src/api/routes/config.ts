@@ -129,7 +129,7 @@ async function write(
 ): Promise<unknown> {
   const host = context.host();
   const sealed = sealDraft(context.sealing, draft);
-  const full = { ...sealed, ...conditions(request, host, host.revision > 0) } as Draft;
+  const full = { ...sealed, ...conditions(request, host, () => host.revision > 0) } as Draft;
   const { keyring } = context.sealing;
   if ((request.query as WriteParameters).dryRun === true)
     return dryRun(host, full, { keyring, warned: await takenPorts(context, request, full) });

@@ -41,6 +41,7 @@ import {
   type WriteParameters,
   WriteQuery,
 } from '../exchange.ts';
+import { touchesListeners } from '../listener-ports.ts';
 import { etag } from '../revision.ts';
 
 interface Kind {
@@ -190,22 +191,28 @@ function oneResource(app: FastifyInstance, context: ApiContext, route: ResourceR
   );
 }
 
-async function change(
+interface Exchange {
+  readonly request: FastifyRequest;
+  readonly reply: FastifyReply;
+}
+
+function change(
   context: ApiContext,
   route: ResourceRoute,
-  { request, reply }: { readonly request: FastifyRequest; readonly reply: FastifyReply },
+  { request, reply }: Exchange,
   draft: (ref: ResourceRef) => Draft,
 ): Promise<unknown> {
   const host = context.host();
   const ref = refOf(route.kind, request);
   const sealed = sealDraft(context.sealing, draft(ref));
-  const full = { ...sealed, ...conditions(request, host, route.one(host.state, ref) !== undefined) } as Draft;
+  const full = { ...sealed, ...conditions(request, host, () => route.one(host.state, ref) !== undefined) } as Draft;
   const { keyring } = context.sealing;
   if ((request.query as WriteParameters).dryRun === true)
-    return dryRun(host, full, { keyring, warned: await takenPorts(context, request, full) });
+    return takenPorts(context, request, full).then((warned) => dryRun(host, full, { keyring, warned }));
   checkBeforeProposal(host, full, keyring);
-  await refuseTakenPorts(context, request, full);
-  return commit(context, request, reply, full);
+  // The frequent change waits for nothing but its commit.
+  if (!touchesListeners(full)) return commit(context, request, reply, full);
+  return refuseTakenPorts(context, request, full).then(() => commit(context, request, reply, full));
 }
 
 /** Weights and states have a small command of their own: it is the hot one, and the only one that operators may give. */
