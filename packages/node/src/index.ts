@@ -1,7 +1,7 @@
 /** The node process: settings, supervisor, signals. `flotilla node` is this and nothing else. */
 export { runNode } from './run-node.ts';
 export { readPidFile, removePidFile, writePidFile } from './pid-file.ts';
-export { recoverDataDir, restoreInto } from '@flotilla/controlplane';
+export { recoverDataDir, restoreInto } from './recovery.ts';
 export { VERSION } from './version.ts';
 export { resolveSettings } from './settings/resolve.ts';
 export type { ResolvedSettings } from './settings/resolve.ts';

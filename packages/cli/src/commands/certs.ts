@@ -8,7 +8,7 @@ import { isIP } from 'node:net';
 import { join, resolve } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { EXIT, errorText } from '@flotilla/shared';
-import { type CertificateView, createAuthority, issueCertificate, viewCertificate } from '../certs/authority.ts';
+import type { CertificateView } from '../certs/authority.ts';
 import { filesOf, readText, refuseToOverwrite, SECRET_MODE, writePair, writeWhole } from '../certs/files.ts';
 import { CliError } from '../cli-error.ts';
 import { type OutputFormat, OUTPUT_FORMATS, renderList, renderRecord } from '../output/render.ts';
@@ -52,6 +52,9 @@ export function registerCerts(program: Command): void {
   program.addCommand(certs);
 }
 
+/** The X.509 library takes a while to load, which no other command should wait for. */
+const loadAuthority = () => import('../certs/authority.ts');
+
 const directoryOption = (): Option =>
   new Option('-d, --dir <dir>', 'where the files are kept').default(DIRECTORY_DEFAULT);
 
@@ -72,6 +75,7 @@ function initCommand(): Command {
     .action(async ({ dir, name, days, force }: InitOptions) => {
       const files = filesOf(dir, 'ca');
       refuseToOverwrite([files.cert, files.key], force === true);
+      const { createAuthority } = await loadAuthority();
       writePair(files, await createAuthority(name, days));
       show(`${files.cert}  goes to every node\n${files.key}  stays here: whoever has it can be a node`);
       remark(
@@ -95,6 +99,7 @@ function issueCommand(): Command {
       const missing = `make the authority first: ./flotilla certs init${inDirectory(dir)}`;
       const authority = { certPem: readText(ca.cert, missing), keyPem: readText(ca.key, missing) };
       refuseToOverwrite([files.cert, files.key], force === true);
+      const { issueCertificate } = await loadAuthority();
       try {
         writePair(files, await issueCertificate(authority, { nodeId: node, hosts: host, days }));
       } catch (error) {
@@ -126,11 +131,12 @@ function showCommand(): Command {
     .argument('[files...]', 'PEM files; all of the directory where none is given')
     .addOption(directoryOption())
     .addOption(new Option('-o, --output <format>', 'how results are shown').choices(OUTPUT_FORMATS).default('table'))
-    .action((files: string[], { dir, output }: ShowOptions) => {
+    .action(async (files: string[], { dir, output }: ShowOptions) => {
       const ca = filesOf(dir, 'ca').cert;
       const paths = files.length > 0 ? files : certificatesIn(dir);
       const caPem = certificatesIn(dir).includes(ca) ? readText(ca, 'it was there a moment ago') : null;
-      const views = paths.map((path) => ({ file: path, ...view(path, caPem) }));
+      const { viewCertificate } = await loadAuthority();
+      const views = paths.map((path) => ({ file: path, ...view(path, (text) => viewCertificate(text, caPem)) }));
       show(
         renderList(output, {
           value: { items: views },
@@ -185,10 +191,10 @@ function resealCommand(): Command {
     .addHelpText('after', examples('certs reseal'));
 }
 
-function view(path: string, caPem: string | null): CertificateView {
+function view(path: string, read: (text: string) => CertificateView): CertificateView {
   const text = readText(path, 'name a PEM file');
   try {
-    return viewCertificate(text, caPem);
+    return read(text);
   } catch (error) {
     throw new CliError(EXIT.failure, `${path} is not a certificate: ${errorText(error)}`);
   }

@@ -28,7 +28,7 @@ export function registerRestore(program: Command): void {
   );
 }
 
-function restore(file: string, options: { data: string }): void {
+async function restore(file: string, options: { data: string }): Promise<void> {
   const backup = readBackup(file);
   const data = resolve(options.data);
   if (existsSync(data) && readdirSync(data).length > 0) {
@@ -41,7 +41,7 @@ function restore(file: string, options: { data: string }): void {
     );
   }
   try {
-    restoreInto(data, backup);
+    await restoreInto(data, backup);
   } catch (error) {
     throw new CliError(EXIT.configuration, `${file} cannot be restored: ${errorText(error)}`);
   }
