@@ -6,8 +6,8 @@
  */
 import { BACKPRESSURE_BYTES, COALESCE_MAX_BYTES, SPAN_AS_TEXT_MAX_BYTES } from '../limits.ts';
 import type { MessageWriter } from '../request/message-writer.ts';
-import type { HandleWrites } from '../wire/handle-writes.ts';
-import { TcpWire } from '../wire/tcp-wire.ts';
+import { HandleWire } from '../wire/handle-wire.ts';
+import type { DirectWrites } from '../wire/handle-writes.ts';
 import type { Wire } from '../wire/wire.ts';
 import { atEndOfTurn } from './write-turn.ts';
 import type { TurnWriter } from './write-turn.ts';
@@ -20,7 +20,7 @@ export class SocketWriter implements MessageWriter, TurnWriter {
   readonly framesBodies = false;
   readonly #wire: Wire;
   /** Past the streams of a socket, where its handle is known. */
-  #writes: HandleWrites | null;
+  #writes: DirectWrites | null;
   #text = '';
   /** How much of the text was flushed and leaves with this turn; the rest still waits for its flush. */
   #flushedLength = 0;
@@ -32,11 +32,11 @@ export class SocketWriter implements MessageWriter, TurnWriter {
 
   constructor(wire: Wire) {
     this.#wire = wire;
-    this.#writes = wire instanceof TcpWire ? wire.writes : null;
+    this.#writes = wire instanceof HandleWire ? wire.writes : null;
   }
 
   /** From now on, with nothing written before. */
-  writeThrough(writes: HandleWrites | null): void {
+  writeThrough(writes: DirectWrites | null): void {
     this.#writes = writes;
   }
 

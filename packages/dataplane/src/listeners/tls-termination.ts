@@ -13,11 +13,13 @@ import type { CertificateSpec, ListenerSpec, ListenerTls } from '@flotilla/share
 import { errorText } from '@flotilla/shared';
 import { buildCertificateSet } from './certificate-set.ts';
 import type { CertificateSet } from './certificate-set.ts';
+import { wireOf } from '../wire/tls-wire.ts';
+import type { Wire } from '../wire/wire.ts';
 import type { TlsIdentity } from './connection.ts';
 
 export type HandshakeOutcome =
   | { readonly type: 'error'; readonly reason: string }
-  | { readonly type: 'done'; readonly socket: TLSSocket; readonly identity: TlsIdentity };
+  | { readonly type: 'done'; readonly socket: Wire; readonly identity: TlsIdentity };
 
 /** Forward secrecy and AEAD only, in the order of Mozilla's intermediate profile; TLS 1.3 has its own list. */
 const CIPHERS = [
@@ -97,7 +99,7 @@ export class TlsTermination {
       handshakeTimeout: spec.timeouts.headerMs,
     });
     server.on('secureConnection', (socket) => {
-      this.#settle(peerKey(socket), { type: 'done', socket, identity: identityOf(socket) });
+      this.#settle(peerKey(socket), { type: 'done', socket: wireOf(socket), identity: identityOf(socket) });
     });
     server.on('tlsClientError', (_error, socket) => {
       this.#settle(peerKey(socket), { type: 'error', reason: 'tls-handshake' });

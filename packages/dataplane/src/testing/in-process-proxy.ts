@@ -18,6 +18,7 @@ import { StatsRecorder } from '../metrics/stats-recorder.ts';
 import type { DataplaneContext } from '../thread/context.ts';
 import { Timers } from '../thread/timers.ts';
 import { retireUpstream } from '../request/upstream-pool-of.ts';
+import { wireOf } from '../wire/tls-wire.ts';
 import type { Wire } from '../wire/wire.ts';
 import { createWireServer } from '../wire/wire-server.ts';
 
@@ -63,7 +64,8 @@ export class InProcessProxy {
       table: () => this.#table.listeners.get(this.#listenerName) as ListenerTable,
       closing: () => this.isDraining,
     };
-    const accept = (socket: Wire, secure: boolean) => {
+    /** `alpn` null: without TLS. */
+    const accept = (socket: Wire, alpn: string | null) => {
       const endpoints = {
         clientIp: socket.remoteAddress ?? '',
         clientPort: socket.remotePort ?? 0,
@@ -71,17 +73,17 @@ export class InProcessProxy {
         localPort: socket.localPort ?? 0,
         extensions: NO_EXTENSIONS,
       };
-      const alpn = 'alpnProtocol' in socket && typeof socket.alpnProtocol === 'string' ? socket.alpnProtocol : '';
-      const tls = { serverName: '', alpn, protocol: '', cipher: '', clientSubject: '', clientFingerprint: '' };
-      const connection = acceptHttp({ socket, listener, endpoints, tls: secure ? tls : null, context });
+      const identity = { serverName: '', protocol: '', cipher: '', clientSubject: '', clientFingerprint: '' };
+      const tls = alpn === null ? null : { ...identity, alpn };
+      const connection = acceptHttp({ socket, listener, endpoints, tls, context });
       this.connections.add(connection);
       socket.on('close', () => this.connections.delete(connection));
     };
     const secure = { allowHalfOpen: true, noDelay: true, ALPNProtocols: ['h2', 'http/1.1'] };
     const server =
       options.tls === undefined
-        ? createWireServer({ needsSocket: () => false, accepted: (wire) => accept(wire, false) })
-        : createTlsServer({ ...secure, ...options.tls }, (socket) => accept(socket, true));
+        ? createWireServer({ needsSocket: () => false, accepted: (wire) => accept(wire, null) })
+        : createTlsServer({ ...secure, ...options.tls }, (socket) => accept(wireOf(socket), socket.alpnProtocol || ''));
     this.#server = server;
     this.timers.start();
     await new Promise<void>((resolve) => server.listen(options.port ?? 0, '127.0.0.1', resolve));

@@ -7,6 +7,17 @@ import { TLSSocket } from 'node:tls';
 import { handleOf } from './native.ts';
 import type { PendingWrite, StreamHandle, WriteOutcome } from './native.ts';
 
+/** Writes past the streams of Node. All answer true where nothing is left to wait for; else `drain` follows, or the connection is lost. */
+export interface DirectWrites {
+  /** Bytes that the kernel did not take yet. */
+  readonly queuedBytes: number;
+  text(latin1: string): boolean;
+  /** `done`: the bytes are no longer needed. Not called where the connection is lost. */
+  bytes(bytes: Uint8Array, done: (() => void) | null): boolean;
+  /** Several in one system call. */
+  parts(parts: readonly (string | Uint8Array)[]): boolean;
+}
+
 export interface WritesOwner {
   readonly destroyed: boolean;
   /** Everything is with the kernel again. */
@@ -14,7 +25,7 @@ export interface WritesOwner {
   destroy(error: Error): unknown;
 }
 
-export class HandleWrites {
+export class HandleWrites implements DirectWrites {
   readonly #handle: StreamHandle;
   readonly #owner: WritesOwner;
   #pendingCount = 0;
@@ -24,25 +35,20 @@ export class HandleWrites {
     this.#owner = owner;
   }
 
-  /** Bytes that the kernel did not take yet. */
   get queuedBytes(): number {
     return this.#pendingCount === 0 ? 0 : this.#handle.writeQueueSize;
   }
 
-  /** True: all of it is with the kernel; else `drain` follows, or the connection is lost. */
   text(latin1: string): boolean {
     return this.#followed(this.#handle.writeLatin1String(null, latin1), null, null);
   }
 
-  /** `done`: the bytes are no longer needed. Not called where the connection is lost. */
   bytes(bytes: Uint8Array, done: (() => void) | null): boolean {
     return this.#followed(this.#handle.writeBuffer(null, bytes), bytes, done);
   }
 
-  /** Several in one system call. */
   parts(parts: readonly (string | Uint8Array)[]): boolean {
-    const chunks: (string | Uint8Array)[] = [];
-    for (const part of parts) chunks.push(part, typeof part === 'string' ? 'latin1' : 'buffer');
+    const chunks = chunksOf(parts);
     return this.#followed(this.#handle.writev(null, chunks, false), chunks, null);
   }
 
@@ -75,6 +81,13 @@ export class HandleWrites {
   #fail(status: number): void {
     if (!this.#owner.destroyed) this.#owner.destroy(new Error(`write failed with code ${status}`));
   }
+}
+
+/** As `writev` wants them. */
+export function chunksOf(parts: readonly (string | Uint8Array)[]): (string | Uint8Array)[] {
+  const chunks: (string | Uint8Array)[] = [];
+  for (const part of parts) chunks.push(part, typeof part === 'string' ? 'latin1' : 'buffer');
+  return chunks;
 }
 
 /** Past the streams of a connected plain socket that has written nothing yet; null where its handle is not known. */

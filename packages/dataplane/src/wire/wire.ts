@@ -1,11 +1,11 @@
 /**
- * A connection as listeners and protocols see it: what a plain TCP connection (`tcp-wire.ts`) and the sockets of Node (TLS, and
- * every connection on a Node whose handles we do not know) have in common.
+ * A connection as listeners and protocols see it: what connections on their handles (TCP and TLS) and the sockets of Node (every
+ * connection on a Node whose handles we do not know) have in common.
  *
  * Half-open always: the end of what the peer says is not the end of what it hears.
  */
-import { TcpWire } from './tcp-wire.ts';
-import type { Receiver } from './tcp-wire.ts';
+import { HandleWire } from './handle-wire.ts';
+import type { Receiver } from './handle-wire.ts';
 
 interface WireEvents {
   (event: 'data', listener: (chunk: Buffer) => void): unknown;
@@ -52,7 +52,7 @@ export interface Wire {
  * copies.
  */
 export function receive(wire: Wire, receiver: Receiver): void {
-  if (wire instanceof TcpWire) {
+  if (wire instanceof HandleWire) {
     wire.receiver = receiver;
     return;
   }
