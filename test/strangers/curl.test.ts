@@ -1,8 +1,11 @@
 /** curl against a real node: every version of HTTP it speaks, uploads that wait for 100, cookies, ranges, PROXY, WebSocket. */
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { WebSocketServer } from 'ws';
 import { TestAuthority } from '@flotilla/dataplane/testing';
 import { Edge } from './edge.ts';
 import { startOrigin } from './origin.ts';
@@ -20,6 +23,9 @@ describe.skipIf(!has('curl'))('curl', () => {
 
   beforeAll(async () => {
     const origins = await Promise.all(['one', 'two', 'three'].map((name) => startOrigin(name)));
+    const chat = new WebSocketServer({ host: '127.0.0.1', port: 0 });
+    chat.on('connection', (peer) => peer.send('welcome', () => peer.terminate()));
+    await once(chat, 'listening');
     const authority = await TestAuthority.create();
     const site = await authority.issue('localhost');
     trusted = ['--cacert', scratch.file('ca.pem', authority.certPem)];
@@ -27,18 +33,23 @@ describe.skipIf(!has('curl'))('curl', () => {
       listeners: {
         plain: { protocol: 'http' },
         sticky: { protocol: 'http', routes: [{ pool: 'sticky' }] },
+        chat: { protocol: 'http', routes: [{ pool: 'chat' }] },
         proxied: { protocol: 'http', proxyProtocol: { accept: true, trusted: ['127.0.0.0/8'] } },
         secure: { protocol: 'https', tls: { certificates: ['site'] } },
       },
       pools: {
         app: { ports: origins.map(({ port }) => port) },
+        chat: { ports: [(chat.address() as AddressInfo).port] },
         sticky: { ports: origins.map(({ port }) => port), pool: { affinity: { type: 'cookie', name: 'LB' } } },
       },
       certificates: [{ name: 'site', ...site }],
     });
     plain = `http://127.0.0.1:${edge.port('plain')}`;
     secure = `https://localhost:${edge.port('secure')}`;
-    return () => Promise.all(origins.map((origin) => origin.close()));
+    return async () => {
+      chat.close();
+      await Promise.all(origins.map((origin) => origin.close()));
+    };
   });
   afterAll(async () => {
     await edge?.[Symbol.asyncDispose]();
@@ -112,6 +123,17 @@ describe.skipIf(!has('curl'))('curl', () => {
     expect(headers['x-forwarded-for']).toBe('127.0.0.1');
     const without = await run('curl', ['-sS', `http://127.0.0.1:${edge.port('proxied')}/`]);
     expect(without.code).not.toBe(0);
+  });
+
+  it('becomes a WebSocket and reads what comes in frames', async () => {
+    // Written by hand, since distributions leave ws:// out of curl; key and accepted key are those of RFC 6455, section 1.3.
+    const fields = ['Connection: Upgrade', 'Upgrade: websocket', 'Sec-WebSocket-Version: 13'];
+    const key = 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==';
+    const asked = [...fields, key].flatMap((field) => ['-H', field]);
+    const out = await curl('--http1.1', '-i', '-N', ...asked, `http://127.0.0.1:${edge.port('chat')}/`);
+    expect(out).toMatch(/^HTTP\/1\.1 101 /);
+    expect(out).toMatch(/\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK\+xOo=\r\n/i);
+    expect(out).toMatch(/welcome$/);
   });
 
   it('gets an answer of ours where no backend is', async () => {

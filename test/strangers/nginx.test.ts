@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket, WebSocketServer } from 'ws';
 import type { AddressInfo } from 'node:net';
 import { once } from 'node:events';
-import { chmodSync } from 'node:fs';
+import { chmodSync, existsSync } from 'node:fs';
 import { stablePorts } from '../harness/ports.ts';
 import { Edge } from './edge.ts';
 import { startOrigin } from './origin.ts';
@@ -11,12 +11,22 @@ import type { Told } from './origin.ts';
 import { ForeignServer, has, Scratch } from './tools.ts';
 
 const REQUESTS = 200;
+/** A package of its own in Debian (libnginx-mod-stream): without it nginx cannot send PROXY headers. */
+const STREAM_MODULE = '/usr/lib/nginx/modules/ngx_stream_module.so';
+const canStream = existsSync(STREAM_MODULE);
+if (!canStream) console.log(`no ${STREAM_MODULE} here: PROXY headers from nginx are left out`);
+
+const streamBlock = (from: number, to: number): string => `stream {
+  server { listen 127.0.0.1:${from}; proxy_pass 127.0.0.1:${to}; proxy_protocol on; proxy_bind 127.0.0.2; }
+  server { listen 127.0.0.3:${from}; proxy_pass 127.0.0.1:${to}; proxy_protocol on; proxy_bind 127.0.0.3; }
+}`;
 
 describe.skipIf(!has('nginx'))('nginx', () => {
   const scratch = new Scratch();
   const closers: (() => unknown)[] = [];
   let edge: Edge;
   let inFront = 0;
+  let inFrontOfTcp = 0;
 
   beforeAll(async () => {
     const origin = await startOrigin('origin');
@@ -25,8 +35,9 @@ describe.skipIf(!has('nginx'))('nginx', () => {
     chat.on('connection', (socket) => socket.on('message', (data) => socket.send(String(data))));
     await once(chat, 'listening');
     closers.push(() => chat.close());
-    const [front = 0, plain = 0, accepts = 0] = await stablePorts(3);
+    const [front = 0, frontOfTcp = 0, plain = 0, accepts = 0] = await stablePorts(4);
     inFront = front;
+    inFrontOfTcp = frontOfTcp;
     edge = await Edge.start({
       listeners: {
         web: {
@@ -34,6 +45,7 @@ describe.skipIf(!has('nginx'))('nginx', () => {
           trustedProxies: ['127.0.0.0/8'],
           routes: [{ match: { pathPrefix: '/chat' }, pool: 'chat' }, { pool: 'app' }],
         },
+        told: { protocol: 'http', proxyProtocol: { accept: true, trusted: ['127.0.0.2/32'] } },
         behind: { protocol: 'http', routes: [{ pool: 'plain' }] },
         v1: { protocol: 'http', routes: [{ pool: 'v1' }] },
         v2: { protocol: 'http', routes: [{ pool: 'v2' }] },
@@ -51,11 +63,13 @@ describe.skipIf(!has('nginx'))('nginx', () => {
     chmodSync(directory, 0o777);
     const configuration = scratch.file(
       'nginx.conf',
-      `daemon off;
+      `${canStream ? `load_module ${STREAM_MODULE};` : ''}
+daemon off;
 pid ${directory}/pid;
 error_log stderr;
 worker_processes 1;
 events { worker_connections 512; }
+${canStream ? streamBlock(frontOfTcp, edge.port('told')) : ''}
 http {
   access_log off;
   client_body_temp_path ${directory}/body;
@@ -135,6 +149,16 @@ http {
     expect(String((await answer)[0])).toBe('through two proxies');
     socket.close();
   });
+
+  it.skipIf(!canStream)(
+    'before us: its PROXY header is believed from the address that is trusted, and from no other',
+    async () => {
+      const told = (await (await fetch(`http://127.0.0.1:${inFrontOfTcp}/`)).json()) as Told;
+      expect(told.headers['x-forwarded-for']).toBe('127.0.0.1');
+      // To a stranger the header is what it looks like: no request line.
+      expect((await fetch(`http://127.0.0.3:${inFrontOfTcp}/`)).status).toBe(400);
+    },
+  );
 
   it('behind us: files whole and in ranges, conditions, errors of its own', async () => {
     const at = `http://127.0.0.1:${edge.port('behind')}`;
