@@ -17,6 +17,8 @@ import type { Admission } from './admission.ts';
 import { NO_EXTENSIONS } from './connection.ts';
 import type { ClientConnection, Endpoints, ListenerHandle, TlsIdentity } from './connection.ts';
 import { ACCEPT_BACKLOG_COUNT, CONNECTION_AGE_JITTER_RATIO } from './limits.ts';
+import { OpenConnections } from './open-connections.ts';
+import type { Placed } from './open-connections.ts';
 import { readProxyHeader } from './proxy-header-reader.ts';
 import type { Protocols } from './protocols.ts';
 import { TlsTermination } from './tls-termination.ts';
@@ -29,7 +31,7 @@ export interface ListenerEnvironment {
   readonly protocols: Protocols;
 }
 
-interface Tracked {
+interface Tracked extends Placed {
   readonly socket: Wire;
   /** null while a PROXY header or a TLS handshake is awaited. */
   connection: ClientConnection | null;
@@ -43,7 +45,7 @@ export class StreamListener implements ListenerHandle {
   readonly port: number;
   readonly stats: ListenerStats;
   readonly #environment: ListenerEnvironment;
-  readonly #connections = new Set<Tracked>();
+  readonly #connections = new OpenConnections<Tracked>();
   readonly #tls: TlsTermination;
   #table: ListenerTable;
   #server: Server | null = null;
@@ -96,7 +98,7 @@ export class StreamListener implements ListenerHandle {
   }
 
   get connectionCount(): number {
-    return this.#connections.size;
+    return this.#connections.count;
   }
 
   /** Accepts no more; what is open may go on until it is closed or destroyed. */
@@ -107,18 +109,18 @@ export class StreamListener implements ListenerHandle {
   }
 
   closeConnections(): void {
-    for (const { connection } of this.#connections) connection?.close();
+    for (const { connection } of this.#connections.all()) connection?.close();
   }
 
   /** Ends what is left at the end of a drain, counts it, and says how many that were. */
   destroyConnections(): number {
-    const count = this.#connections.size;
-    for (const { connection, socket } of this.#connections) {
+    const open = this.#connections.all();
+    for (const { connection, socket } of open) {
       this.stats.error('drain-deadline');
       if (connection === null) socket.destroy();
       else connection.destroy();
     }
-    return count;
+    return open.length;
   }
 
   #configureTls(): string {
@@ -141,7 +143,7 @@ export class StreamListener implements ListenerHandle {
       socket.resetAndDestroy();
       return;
     }
-    const tracked: Tracked = { socket, connection: null, age: null, clientIp: null };
+    const tracked: Tracked = { socket, connection: null, age: null, clientIp: null, position: -1 };
     this.#connections.add(tracked);
     this.stats.open++;
     socket.on('close', () => this.#closed(tracked));
@@ -161,7 +163,7 @@ export class StreamListener implements ListenerHandle {
 
   #closed(tracked: Tracked): void {
     const { admission } = this.#environment;
-    this.#connections.delete(tracked);
+    this.#connections.remove(tracked);
     this.stats.open--;
     tracked.age?.cancel();
     admission.leaveListener(this.name);
