@@ -10,8 +10,11 @@ import type { PinKey } from './layout.ts';
 /** Tries at full speed before a reader lets go of its processor: the writer may have lost its own in mid-write. */
 const SPINS_MAX = 1_000;
 
-/** Waits of one millisecond before a reader takes the writer for dead, once: a writer that died in mid-write must not hang requests. */
-const WAITS_MAX = 50;
+/**
+ * Waits of one millisecond before a reader takes the writer for dead, once: a writer that died in mid-write must not hang
+ * requests. One that merely lost its processor on a busy machine is back by then, and nobody's session is missed.
+ */
+const WRITER_PATIENCE_MS = 200;
 
 /** Tries at a torn cell of a dead writer. */
 const SPINS_DEAD_MAX = 16;
@@ -29,9 +32,11 @@ export class PinReader {
   readonly #found: FoundPin = { backend: 0, expiresS: 0, revision: 0 };
   /** Where the moves stood when the writer was taken for dead; null: it is not. No number would do: the count wraps. */
   #givenUpAt: number | null = null;
+  readonly #triesMax: number;
 
-  constructor(memory: SharedArrayBuffer) {
+  constructor(memory: SharedArrayBuffer, writerPatienceMs = WRITER_PATIENCE_MS) {
     this.#words = new Int32Array(memory);
+    this.#triesMax = SPINS_MAX + writerPatienceMs;
     this.#cells = this.#words[HEADER.cells] ?? 0;
   }
 
@@ -47,7 +52,7 @@ export class PinReader {
 
   find(key: PinKey, nowS: number): FoundPin | null {
     const words = this.#words;
-    for (let tries = 0; tries < SPINS_MAX + WAITS_MAX; tries += 1) {
+    for (let tries = 0; tries < this.#triesMax; tries += 1) {
       const moves = Atomics.load(words, HEADER.moves);
       if (moves === this.#givenUpAt) return this.#findAnyhow(key, nowS);
       if (tries >= SPINS_MAX) Atomics.wait(words, HEADER.moves, moves, 1);

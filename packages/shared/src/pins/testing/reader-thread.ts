@@ -2,9 +2,11 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { PinReader } from '../pin-reader.ts';
 
-const READS = 200_000;
+const READS = 1_000_000;
+/** No verdict on the writer because it lost its processor. */
+const PATIENCE_MS = 60_000;
 const { memory, keys } = workerData as { readonly memory: SharedArrayBuffer; readonly keys: number };
-const reader = new PinReader(memory);
+const reader = new PinReader(memory, PATIENCE_MS);
 let torn = 0;
 let missed = 0;
 for (let n = 0; n < READS; n += 1) {
