@@ -6,6 +6,7 @@ import type { MessagePort, ResourceLimits } from 'node:worker_threads';
 import { BACKEND_SLOTS_MAX } from '@flotilla/shared';
 import type { ControlToProxy, ProxyStats, ProxyToControl, RoutingSnapshot, SharedMemory } from '@flotilla/shared';
 import { waitFor } from '@flotilla/shared/testing';
+import type { Stall } from './proxy-thread-main.ts';
 
 const INT32_BYTES = 4;
 
@@ -14,9 +15,11 @@ export class TestProxyThread {
   readonly received: ProxyToControl[] = [];
   #port: MessagePort;
   #collectId = 0;
+  readonly #stalls: MessagePort;
 
-  constructor(worker: Worker) {
+  constructor(worker: Worker, stalls: MessagePort) {
     this.worker = worker;
+    this.#stalls = stalls;
     this.#port = this.connectControl();
   }
 
@@ -28,6 +31,11 @@ export class TestProxyThread {
     this.worker.postMessage({ type: 'control-port', port: port2 }, [port2]);
     this.#port = port1;
     return port1;
+  }
+
+  /** It has more work than time for a while. */
+  stall(stall: Stall): void {
+    this.#stalls.postMessage(stall);
   }
 
   loseControl(): void {
@@ -85,6 +93,7 @@ export function startProxyThreads(
     connections: new SharedArrayBuffer(count * INT32_BYTES),
   };
   const threads = Array.from({ length: count }, (_, threadId) => {
+    const { port1, port2 } = new MessageChannel();
     const workerData = {
       nodeId: 'n1',
       threadId,
@@ -92,11 +101,11 @@ export function startProxyThreads(
       portOffset: 0,
       memory,
       logLevel: 'silent',
+      stalls: port2,
     };
     const { resourceLimits = {} } = options;
-    return new TestProxyThread(
-      new Worker(new URL('proxy-thread-main.ts', import.meta.url), { workerData, resourceLimits }),
-    );
+    const entry = new URL('proxy-thread-main.ts', import.meta.url);
+    return new TestProxyThread(new Worker(entry, { workerData, resourceLimits, transferList: [port2] }), port1);
   });
   return {
     memory,
