@@ -25,7 +25,8 @@ import { createLogger } from '@flotilla/shared/runtime';
 import { freePorts, waitFor } from '@flotilla/shared/testing';
 
 const HOUR_MS = 3_600_000;
-const BATCH = 2_048;
+/** As a node proposes them. */
+const BATCH = 1_024;
 /** Pins proposed and not yet visible everywhere. */
 const WINDOW = 24_000;
 const document = {

@@ -83,7 +83,8 @@ export const leaderTickMs = 1_000;
 export const affinityKeyBytes = 32;
 /** Pins that arrive within this time are committed together; the proxy threads wait as long before. */
 export const pinBatchMs = 4;
-export const pinBatchMax = 2_048;
+/** Applied in one go: few enough that code which is not optimised yet holds the loop for no more than some ten milliseconds. */
+export const pinBatchMax = 1_024;
 /** Commands with pins that are under way at the same time. */
 export const pinCommandsMax = 8;
 /** Pins that wait; beyond it only those are taken that are needed, up to twice as many. */
