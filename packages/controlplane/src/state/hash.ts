@@ -22,12 +22,31 @@ export function hashText(text: string, seed: number, out: Lanes): void {
   running.end(out);
 }
 
+/** Writes the JSON text of one kind of row into a hash, as `JSON.stringify` would of a row that this code has made. */
+export type RowWriter<V> = (hash: RowHash, row: V) => void;
+
 /** As `hashText` of `JSON.stringify([key, value])`, without making that text. `value` is made of JSON values. */
 export function hashRow(key: string, value: unknown, seed: number, out: Lanes): void {
+  hashRowBy(writeAny, { key, value }, seed, out);
+}
+
+/** The same, for rows whose fields and their order are known. */
+export function hashRowBy<V>(
+  write: RowWriter<V>,
+  { key, value }: { readonly key: string; readonly value: V },
+  seed: number,
+  out: Lanes,
+): void {
   running.begin(seed);
-  running.row(key, value);
+  running.raw('[');
+  running.text(key);
+  running.raw(',');
+  write(running, value);
+  running.raw(']');
   running.end(out);
 }
+
+const writeAny: RowWriter<unknown> = (hash, row) => hash.value(row);
 
 const DIGIT_0 = 0x30;
 const QUOTE = 0x22;
@@ -37,7 +56,7 @@ const PART = 1e9;
 const PART_DIGITS = 9;
 
 /** A hash on its way, fed piece by piece. One is enough: nothing else runs between begin and end. */
-class RunningHash {
+export class RowHash {
   #a = 0;
   #b = 0;
   #bytes = 0;
@@ -74,26 +93,19 @@ class RunningHash {
     this.#bytes += bytes;
   }
 
-  row(key: string, value: unknown): void {
-    this.#unit(0x5b);
-    this.#text(key);
-    this.#unit(0x2c);
-    this.#value(value);
-    this.#unit(0x5d);
-  }
-
   #unit(unit: number): void {
     this.#a = Math.imul(this.#a ^ unit, 2_654_435_761);
     this.#b = Math.imul(this.#b ^ unit, 1_597_334_677);
     this.#bytes += 1;
   }
 
-  #value(value: unknown): void {
+  /** Anything that JSON has. */
+  value(value: unknown): void {
     switch (typeof value) {
       case 'string':
-        return this.#text(value);
+        return this.text(value);
       case 'number':
-        return this.#number(value);
+        return this.number(value);
       case 'boolean':
         return this.raw(value ? 'true' : 'false');
       case 'object':
@@ -109,7 +121,7 @@ class RunningHash {
     this.#unit(0x5b);
     for (let at = 0; at < items.length; at++) {
       if (at > 0) this.#unit(0x2c);
-      this.#value(items[at]);
+      this.value(items[at]);
     }
     this.#unit(0x5d);
   }
@@ -122,15 +134,15 @@ class RunningHash {
       if (field === undefined || !Object.hasOwn(value, name)) continue;
       if (!first) this.#unit(0x2c);
       first = false;
-      this.#text(name);
+      this.text(name);
       this.#unit(0x3a);
-      this.#value(field);
+      this.value(field);
     }
     this.#unit(0x7d);
   }
 
   /** In quotation marks. Texts in which something must be escaped are rare and are left to JSON itself. */
-  #text(text: string): void {
+  text(text: string): void {
     let a = Math.imul(this.#a ^ QUOTE, 2_654_435_761);
     let b = Math.imul(this.#b ^ QUOTE, 1_597_334_677);
     let bytes = text.length + 2;
@@ -150,7 +162,8 @@ class RunningHash {
     this.#bytes += bytes;
   }
 
-  #number(value: number): void {
+  /** As JSON writes it; null for what is no number. */
+  number(value: number): void {
     if (!Number.isSafeInteger(value)) return this.raw(Number.isFinite(value) ? String(value) : 'null');
     if (value < 0) this.#unit(0x2d);
     const size = Math.abs(value);
@@ -185,7 +198,7 @@ class RunningHash {
 }
 
 const POWERS: readonly number[] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000];
-const running = new RunningHash();
+const running = new RowHash();
 
 /** Beyond the one byte already counted. JSON text has surrogates in pairs only (lone ones are escaped): two units make four bytes. */
 function extraUtf8Bytes(unit: number): number {

@@ -6,11 +6,13 @@
  * sum: one that is replaced before that costs nothing. Rows are iterated in the order in which their
  * keys were first set; a snapshot keeps that order, so that bounded tables drop the same row everywhere.
  */
-import { hashRow, hashText, newLanes } from './hash.ts';
+import { hashRow, hashRowBy, hashText, newLanes, type RowWriter } from './hash.ts';
 
 interface Slot<V> {
   readonly key: string;
   value: V;
+  /** How this value is hashed, where its maker knows; else like any other. */
+  writer: RowWriter<V> | null;
   /** Neighbours by age: rows whose keys were set before and after this one's. */
   older: Slot<V> | null;
   newer: Slot<V> | null;
@@ -75,16 +77,18 @@ export class Table<V> {
     return this.#slots.has(key);
   }
 
-  set(key: string, value: V): void {
+  /** `writer`: for values of which the caller has written every field in its order. What was read from bytes has none. */
+  set(key: string, value: V, writer: RowWriter<V> | null = null): void {
     let slot = this.#slots.get(key);
     if (slot === undefined) {
-      slot = { key, value, older: this.#newest, newer: null, lo: 0, hi: 0, bytes: 0, isFresh: false };
+      slot = { key, value, writer, older: this.#newest, newer: null, lo: 0, hi: 0, bytes: 0, isFresh: false };
       if (this.#newest === null) this.#oldest = slot;
       else this.#newest.newer = slot;
       this.#newest = slot;
       this.#slots.set(key, slot);
     }
     slot.value = value;
+    slot.writer = writer;
     if (slot.isFresh) return;
     slot.isFresh = true;
     this.#fresh.push(slot);
@@ -146,7 +150,8 @@ export class Table<V> {
     for (const slot of this.#fresh) {
       if (!slot.isFresh) continue;
       slot.isFresh = false;
-      hashRow(slot.key, slot.value, this.#seed, scratch);
+      if (slot.writer === null) hashRow(slot.key, slot.value, this.#seed, scratch);
+      else hashRowBy(slot.writer, slot, this.#seed, scratch);
       const { lo, hi, utf8Bytes } = scratch;
       this.#add(lo - slot.lo, hi - slot.hi, utf8Bytes - slot.bytes);
       slot.lo = lo;
