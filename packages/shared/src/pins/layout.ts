@@ -2,7 +2,7 @@
  * The pin table's place in memory: a header and a fixed number of cells of eight 32-bit words, in one SharedArrayBuffer.
  *
  * A lookup costs what it misses in the processor's caches, so two cells fill one line of them and a pin's home is such a pair:
- * four of five pins are found in the first line. 32 bytes a cell; at the fullest allowed (55 %) that is 59 bytes a pin. One
+ * six of seven pins are found in the first line. 32 bytes a cell; at the fullest allowed (55 %) that is 59 bytes a pin. One
  * thread writes, any number read without a lock.
  */
 
