@@ -5,7 +5,7 @@
 import type { Config, FaultDetail } from '@flotilla/shared';
 import { validateConfig, validateRelations } from '@flotilla/shared/schema';
 import type { BackendSet, ConfigReplace, ConfigRollback } from './commands.ts';
-import { commitPlan, type ConfigPlan, emptyPlan, isEmptyPlan, planDocument } from './config-plan.ts';
+import { backendPlan, commitPlan, emptyPlan, isEmptyPlan, planDocument } from './config-plan.ts';
 import { type Context, ok, refuse } from './context.ts';
 import { readConfigAt } from './history.ts';
 import type { ConfigCommand, Planned } from './planned.ts';
@@ -81,12 +81,11 @@ function planBackendSet(state: ReadonlyState, command: BackendSet): Planned {
   if (before === undefined) {
     return { ok: false, code: 'NOT_FOUND', message: `there is no backend ${key}`, details: [] };
   }
-  const plan: ConfigPlan = emptyPlan();
   const weight = command.weight ?? before.weight;
   const next = command.state ?? before.state;
   const parts: string[] = [];
   if (weight !== before.weight) parts.push(`weight ${before.weight} → ${weight}`);
   if (next !== before.state) parts.push(`state ${before.state} → ${next}`);
-  if (parts.length > 0) plan.backends[key] = { ...before, weight, state: next };
+  const plan = parts.length > 0 ? backendPlan(key, { ...before, weight, state: next }) : emptyPlan();
   return { ok: true, plan, target: `backend ${key}`, summary: `backend ${key}: ${parts.join(', ')}`, warnings: [] };
 }

@@ -29,6 +29,13 @@ export function emptyPlan(): ConfigPlan {
   return { listeners: {}, pools: {}, backends: {}, certificates: {}, settings: null, order: {} };
 }
 
+/** One backend and nothing else: made without the empty parts being made anew. */
+export function backendPlan(key: string, config: BackendConfig): ConfigPlan {
+  return { ...NO_PARTS, backends: { [key]: config } };
+}
+
+const NO_PARTS: ConfigPlan = Object.freeze(emptyPlan());
+
 export function isEmptyPlan(plan: ConfigPlan): boolean {
   const { listeners, pools, backends, certificates, settings, order } = plan;
   if (settings !== null || !isEmpty(listeners) || !isEmpty(pools)) return false;
