@@ -8,6 +8,7 @@ import { HpackDecoder } from './hpack-decoder.ts';
 import { CONNECTION_WINDOW_BYTES } from './limits.ts';
 import { CODE, FLAG, FRAME, WINDOW_MAX_BYTES } from './protocol.ts';
 import type { FloodGuard } from './flood-guard.ts';
+import type { OpenStreams } from './open-streams.ts';
 import type { Outbound } from './outbound.ts';
 import type { PeerSettings, Role } from './settings.ts';
 import type { Http2Stream } from './stream.ts';
@@ -20,7 +21,7 @@ export interface FrameHost {
   readonly guard: FloodGuard;
   readonly out: Outbound;
   readonly peer: PeerSettings;
-  readonly streams: ReadonlyMap<number, Http2Stream>;
+  readonly streams: OpenStreams<Http2Stream>;
   readonly isEnded: boolean;
   /** Whether a stream with this id was never opened. */
   isIdle(streamId: number): boolean;
@@ -212,7 +213,7 @@ export class Inbound implements FrameSink {
     session.out.encoder.setPeerTableBytes(session.peer.headerTableBytes);
     session.out.settingsAck();
     const change = session.peer.initialWindowBytes - before;
-    for (const stream of change === 0 ? [] : [...session.streams.values()]) {
+    for (const stream of change === 0 ? [] : session.streams.all()) {
       stream.sendWindow += change;
       if (stream.sendWindow > WINDOW_MAX_BYTES) return CODE.flowControlError;
       stream.pump();

@@ -125,7 +125,8 @@ export class Http2Connection implements ClientConnection, SessionOwner, StreamCl
     const { timers } = this.#accepted.context;
     const { nowMs } = timers;
     const session = this.#session;
-    for (const { user } of session.streams.values()) if (user instanceof ServerStream) user.checkTimeouts(nowMs);
+    for (const { user, isClosed } of session.streams.all())
+      if (!isClosed && user instanceof ServerStream) user.checkTimeouts(nowMs);
     const { idleMs } = this.listener().spec.timeouts;
     const isIdle = session.streams.size === 0 && nowMs - this.#idleSinceMs >= idleMs;
     // A drain is said early: what the client sent before it knew is answered, what it sends after goes elsewhere.

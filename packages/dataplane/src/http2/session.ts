@@ -10,6 +10,7 @@ import { FrameReader } from './frame-reader.ts';
 import { Inbound } from './inbound.ts';
 import type { FrameHost } from './inbound.ts';
 import { CONNECTION_WINDOW_BYTES, OUTPUT_MAX_BYTES } from './limits.ts';
+import { OpenStreams } from './open-streams.ts';
 import { Outbound } from './outbound.ts';
 import { CODE, PREFACE, WINDOW_DEFAULT_BYTES, WINDOW_MAX_BYTES } from './protocol.ts';
 import { PeerSettings } from './settings.ts';
@@ -40,7 +41,7 @@ export class Http2Session implements FrameHost, StreamHost {
   readonly socket: Wire;
   readonly #owner: SessionOwner;
   readonly peer = new PeerSettings();
-  readonly streams = new Map<number, Http2Stream>();
+  readonly streams = new OpenStreams<Http2Stream>();
   readonly guard: FloodGuard;
   readonly out: Outbound;
   readonly #reader: FrameReader;
@@ -84,7 +85,7 @@ export class Http2Session implements FrameHost, StreamHost {
     const stream = new Http2Stream(this.#nextId, this, this.peer.initialWindowBytes);
     stream.user = user;
     this.#nextId += 2;
-    this.streams.set(stream.id, stream);
+    this.streams.add(stream);
     return stream;
   }
 
@@ -100,7 +101,7 @@ export class Http2Session implements FrameHost, StreamHost {
       return null;
     }
     stream.user = user;
-    this.streams.set(streamId, stream);
+    this.streams.add(stream);
     return stream;
   }
 
@@ -137,7 +138,7 @@ export class Http2Session implements FrameHost, StreamHost {
 
   /** The peer says no more: what it did not finish never will be; what it finished is still answered. */
   peerEnded(): void {
-    for (const stream of this.streams.values()) if (!stream.remoteEnded) stream.lost(CODE.cancel, false);
+    for (const stream of this.streams.all()) if (!stream.remoteEnded) stream.lost(CODE.cancel, false);
     this.goaway();
   }
 
@@ -153,7 +154,7 @@ export class Http2Session implements FrameHost, StreamHost {
   #end(code: number): void {
     if (this.#isEnded) return;
     this.#isEnded = true;
-    for (const stream of this.streams.values()) stream.lost(CODE.cancel, false);
+    for (const stream of this.streams.all()) stream.lost(CODE.cancel, false);
     this.streams.clear();
     this.#waiting = [];
     this.#owner.ended(code);
@@ -206,7 +207,7 @@ export class Http2Session implements FrameHost, StreamHost {
     this.#receivedGoaway = true;
     this.#owner.goingAway();
     if (this.role === 'server') return;
-    for (const stream of this.streams.values()) if (stream.id > lastStreamId) stream.lost(CODE.refusedStream, true);
+    for (const stream of this.streams.all()) if (stream.id > lastStreamId) stream.lost(CODE.refusedStream, true);
   }
 
   streamError(stream: Http2Stream, code: number): void {
@@ -255,7 +256,7 @@ export class Http2Session implements FrameHost, StreamHost {
   }
 
   closed(stream: Http2Stream): void {
-    if (!this.streams.delete(stream.id)) return;
+    if (!this.streams.remove(stream)) return;
     this.#owner.released(stream);
     if (this.#sentGoaway && this.streams.size === 0) this.#finish(CODE.noError);
   }

@@ -7,6 +7,7 @@ import { TLSSocket } from 'node:tls';
 import type { UpstreamSpec } from '@flotilla/shared';
 import { FAULT } from '../http1/faults.ts';
 import type { Fault } from '../http1/faults.ts';
+import { Roster } from '../thread/roster.ts';
 import type { Timer, Timers } from '../thread/timers.ts';
 import type { Dialer } from '../upstream/dial.ts';
 import { connectFault } from '../upstream/pool.ts';
@@ -39,7 +40,7 @@ export class UpstreamSession implements SessionOwner, StreamCarrier {
   readonly #pool: SessionPool;
   readonly #spec: UpstreamSpec;
   readonly #socket: Socket;
-  readonly #streams = new Set<UpstreamStream>();
+  readonly #streams = new Roster<UpstreamStream>();
   readonly #connectTimeout: Timer;
   #session: Http2Session | null = null;
   #isReady = false;
@@ -71,7 +72,7 @@ export class UpstreamSession implements SessionOwner, StreamCarrier {
   }
 
   get isIdle(): boolean {
-    return this.#streams.size === 0;
+    return this.#streams.count === 0;
   }
 
   get takesStreams(): boolean {
@@ -87,7 +88,7 @@ export class UpstreamSession implements SessionOwner, StreamCarrier {
     // A PROXY header speaks for one client.
     if (this.#spec.proxyProtocol !== 'none') return !this.#isUsed && this.isIdle;
     const peerCount = this.#session?.peer.maxConcurrentStreams ?? UPSTREAM_STREAMS_DEFAULT_COUNT;
-    return this.#streams.size < (this.#isReady ? peerCount : UPSTREAM_STREAMS_DEFAULT_COUNT);
+    return this.#streams.count < (this.#isReady ? peerCount : UPSTREAM_STREAMS_DEFAULT_COUNT);
   }
 
   /** `waited`: on another connection, so that its user has to be told. */
@@ -100,10 +101,10 @@ export class UpstreamSession implements SessionOwner, StreamCarrier {
   }
 
   remove(stream: UpstreamStream): boolean {
-    if (!this.#streams.delete(stream)) return false;
+    if (!this.#streams.remove(stream)) return false;
     if (!stream.isAnswered) this.#doubt();
-    if (this.#streams.size === 0) this.idleSinceMs = this.#pool.timers.nowMs;
-    if (this.#streams.size === 0 && this.#spec.proxyProtocol !== 'none') this.retire();
+    if (this.#streams.count === 0) this.idleSinceMs = this.#pool.timers.nowMs;
+    if (this.#streams.count === 0 && this.#spec.proxyProtocol !== 'none') this.retire();
     return true;
   }
 
@@ -126,7 +127,7 @@ export class UpstreamSession implements SessionOwner, StreamCarrier {
       this.#lost(FAULT.unsupportedUpstream);
       return;
     }
-    const addresses = [...this.#streams][0]?.addresses() ?? null;
+    const addresses = this.#streams.all()[0]?.addresses() ?? null;
     if (this.#spec.proxyProtocol !== 'none' && addresses !== null)
       socket.write(proxyHeader(this.#spec.proxyProtocol, addresses), 'latin1');
     this.#session = new Http2Session(socket, 'client', { owner: this, nowMs: () => performance.now() });
@@ -147,7 +148,7 @@ export class UpstreamSession implements SessionOwner, StreamCarrier {
     this.#session?.lost();
     this.#socket.destroy();
     // Those that never got a stream: nothing was sent for them.
-    for (const stream of this.#streams) stream.connectFailed(fault);
+    for (const stream of this.#streams.all()) stream.connectFailed(fault);
   }
 
   // ---- the session's events ----
@@ -163,9 +164,9 @@ export class UpstreamSession implements SessionOwner, StreamCarrier {
     this.#connectTimeout.cancel();
     this.#pool.reached();
     const room = this.#session?.peer.maxConcurrentStreams ?? 0;
-    const waiting = [...this.#streams];
+    const waiting = this.#streams.all();
     for (const stream of waiting.slice(room)) {
-      this.#streams.delete(stream);
+      this.#streams.remove(stream);
       this.#pool.place(stream, true);
     }
     for (const stream of waiting.slice(0, room)) stream.ready(this);
@@ -187,7 +188,7 @@ export class UpstreamSession implements SessionOwner, StreamCarrier {
     this.#isGone = true;
     this.#connectTimeout.cancel();
     this.#probe?.cancel();
-    for (const stream of this.#streams) stream.connectFailed(FAULT.connectFailure);
+    for (const stream of this.#streams.all()) stream.connectFailed(FAULT.connectFailure);
   }
 
   /** A request was given up without a word of the backend: is anybody there? */

@@ -9,6 +9,7 @@ import type { RequestHead, ResponseHead } from '../http1/head.ts';
 import { DONE } from '../http1/parse-fields.ts';
 import { parseResponse } from '../http1/parse-response.ts';
 import { INTERIM_MAX_COUNT } from '../limits.ts';
+import type { Placed } from '../thread/roster.ts';
 import type { BodyFraming, ProxiedAddresses, UpstreamHandle, UpstreamUser } from '../upstream/user.ts';
 import { requestFields } from './message-fields.ts';
 import { CODE } from './protocol.ts';
@@ -39,7 +40,8 @@ export interface StreamHome {
   left(stream: UpstreamStream): void;
 }
 
-export class UpstreamStream implements UpstreamHandle, StreamUser, StreamOpener {
+export class UpstreamStream implements UpstreamHandle, StreamUser, StreamOpener, Placed {
+  position = -1;
   readonly out = new RequestWriter(this);
   session: StreamPlace | null = null;
   isReused = false;

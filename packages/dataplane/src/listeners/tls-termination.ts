@@ -36,12 +36,16 @@ const CIPHERS = [
 /** 16 bytes name, 16 bytes HMAC key, 16 bytes AES key. */
 const TICKET_KEY_BYTES = 48;
 
-/** What a handshake under way reports to, found by the peer's address: TLS sockets do not expose the socket beneath. */
-type Pending = Map<string, (outcome: HandshakeOutcome) => void>;
+/** A handshake under way. */
+interface Pending {
+  /** Null once it was called: a former table of the map may refer to this long after (`thread/roster.ts`), but not to a connection. */
+  done: ((outcome: HandshakeOutcome) => void) | null;
+}
 
 export class TlsTermination {
   readonly #listener: string;
-  readonly #pending: Pending = new Map();
+  /** By the peer's address: TLS sockets do not expose the socket beneath. */
+  readonly #pending = new Map<string, Pending>();
   #server: Server | null = null;
   #fingerprint = '';
 
@@ -71,16 +75,20 @@ export class TlsTermination {
       return;
     }
     const key = peerKey(socket);
-    this.#pending.set(key, done);
+    const pending: Pending = { done };
+    this.#pending.set(key, pending);
     socket.once('close', () => {
-      if (this.#pending.get(key) === done) this.#settle(key, { type: 'error', reason: 'tls-handshake' });
+      if (this.#pending.get(key) === pending) this.#settle(key, { type: 'error', reason: 'tls-handshake' });
     });
     this.#server.emit('connection', socket);
   }
 
   #settle(key: string, outcome: HandshakeOutcome): void {
-    const done = this.#pending.get(key);
+    const pending = this.#pending.get(key);
+    if (pending === undefined) return;
     this.#pending.delete(key);
+    const { done } = pending;
+    pending.done = null;
     done?.(outcome);
   }
 
