@@ -5,6 +5,7 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { RaftMetrics } from '@flotilla/raft';
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { DurationHistogram } from './publish/duration-histogram.ts';
 import { type Family, render } from './publish/exposition.ts';
 
 const FAST_BUCKETS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
@@ -27,7 +28,12 @@ export class ControlMetrics {
   readonly registry = new Registry();
   readonly #loop = monitorEventLoopDelay({ resolution: LOOP_RESOLUTION_MS });
   readonly #probes: Histogram;
-  readonly #propagation: Histogram;
+  readonly #commits = durations('raft_commit_seconds', 'From a proposal at this node to its application at this node.');
+  readonly #fsyncs = durations('raft_fsync_seconds', 'One synced batch of the log.');
+  readonly #propagation = durations(
+    'config_propagation_seconds',
+    'From a change applied here to all proxy threads serving it.',
+  );
   readonly #figures: Readonly<Record<'leader' | 'known' | 'term' | 'commit' | 'applied' | 'revision', Gauge>>;
   readonly #pinsSkipped: Counter;
   readonly #lag: Gauge;
@@ -39,10 +45,6 @@ export class ControlMetrics {
     const registers = [this.registry];
     collectDefaultMetrics({ register: this.registry });
     const gauge = (name: string, help: string) => new Gauge({ name: `flotilla_${name}`, help, registers });
-    const histogram = (name: string, help: string, labelNames: string[] = []) =>
-      new Histogram({ name: `flotilla_${name}`, help, registers, labelNames, buckets: FAST_BUCKETS });
-    const commits = histogram('raft_commit_seconds', 'From a proposal at this node to its application at this node.');
-    const fsyncs = histogram('raft_fsync_seconds', 'One synced batch of the log.');
     const changes = new Counter({
       name: 'flotilla_raft_leader_changes_total',
       help: 'Changes of the known leader, seen by this node.',
@@ -79,17 +81,19 @@ export class ControlMetrics {
     this.raft = {
       heartbeatsMissed: (count) => missed.inc(count),
       stallMs: (gapMs) => stalls.observe(gapMs / 1000),
-      commitSeconds: (seconds) => commits.observe(seconds),
-      fsyncSeconds: (seconds) => fsyncs.observe(seconds),
+      commitSeconds: (seconds) => this.#commits.observe(seconds),
+      fsyncSeconds: (seconds) => this.#fsyncs.observe(seconds),
       leaderChange: () => changes.inc(),
       messageDropped: (lane, reason) => dropped.inc({ lane, reason }),
       connectionRefused: (code) => refused.inc({ code }),
     };
-    this.#probes = histogram('probe_duration_seconds', 'Health probes of this node.', ['pool']);
-    this.#propagation = histogram(
-      'config_propagation_seconds',
-      'From a change applied here to all proxy threads serving it.',
-    );
+    this.#probes = new Histogram({
+      name: 'flotilla_probe_duration_seconds',
+      help: 'Health probes of this node.',
+      registers,
+      labelNames: ['pool'],
+      buckets: FAST_BUCKETS,
+    });
     this.#figures = {
       leader: gauge('raft_is_leader', '1 on the leader.'),
       known: gauge('raft_has_leader', '1 where a leader is known.'),
@@ -143,7 +147,8 @@ export class ControlMetrics {
         Math.max(0, this.#loop.percentile(percentile) / NS_PER_S - LOOP_RESOLUTION_MS / 1000),
       );
     this.#loop.reset();
-    return `${await this.registry.metrics()}\n${render(families)}`;
+    const own = [this.#commits, this.#fsyncs, this.#propagation].map((one) => one.family());
+    return `${await this.registry.metrics()}\n${render([...own, ...families])}`;
   }
 
   close(): void {
@@ -161,4 +166,8 @@ export class ControlMetrics {
     this.#lag.reset();
     for (const [peer, entries] of figures.peerLags) this.#lag.set({ peer }, entries);
   }
+}
+
+function durations(name: string, help: string): DurationHistogram {
+  return new DurationHistogram({ name: `flotilla_${name}`, help, buckets: FAST_BUCKETS });
 }
