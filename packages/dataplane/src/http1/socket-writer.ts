@@ -14,7 +14,12 @@ import type { TurnWriter } from './write-turn.ts';
 
 /** As much as one read can bring. */
 const TRANSFER_BYTES = 65_536;
+const FREE_TRANSFERS_MAX_COUNT = 64;
 const freeTransfers: Buffer[] = [];
+
+function free(transfers: readonly Buffer[]): void {
+  for (const transfer of transfers) if (freeTransfers.length < FREE_TRANSFERS_MAX_COUNT) freeTransfers.push(transfer);
+}
 
 export class SocketWriter implements MessageWriter, TurnWriter {
   readonly framesBodies = false;
@@ -104,7 +109,7 @@ export class SocketWriter implements MessageWriter, TurnWriter {
   }
 
   #giveTransfers(): void {
-    if (this.#transfers !== null) freeTransfers.push(...this.#transfers);
+    if (this.#transfers !== null) free(this.#transfers);
     this.#transfers = null;
   }
 
@@ -164,35 +169,35 @@ export class SocketWriter implements MessageWriter, TurnWriter {
   }
 
   #flushParts(parts: (string | Buffer)[]): void {
-    this.#parts = null;
-    for (const part of parts) this.#bytes += part.length;
-    if (parts.length === 1) this.#write(parts[0] as string | Buffer);
-    else this.#writeSeveral(parts);
-    // What the kernel did not take yet, the socket still refers to.
-    if (this.#queuedBytes === 0) this.#giveTransfers();
-    else this.#transfers = null;
-  }
-
-  #write(part: string | Buffer): void {
     const wire = this.#wire;
     const writes = this.#writes;
+    const transfers = this.#transfers;
+    this.#parts = null;
+    this.#transfers = null;
+    for (const part of parts) this.#bytes += part.length;
     if (wire.destroyed || wire.writableEnded) return;
-    if (typeof part !== 'string') {
-      if (writes === null) wire.write(part);
-      else writes.bytes(part, null);
-    } else if (writes === null) wire.write(part, 'latin1');
-    else writes.text(part);
+    const done = transfers === null ? null : () => free(transfers);
+    const [first] = parts;
+    if (writes === null) this.#writeToStream(parts, done);
+    else if (parts.length === 1 && typeof first === 'object') writes.bytes(first, done);
+    else writes.parts(parts, done);
   }
 
-  #writeSeveral(parts: readonly (string | Buffer)[]): void {
+  #writeToStream(parts: readonly (string | Buffer)[], done: (() => void) | null): void {
+    const wire = this.#wire;
+    wire.cork?.();
+    for (const part of parts)
+      if (typeof part === 'string') wire.write(part, 'latin1');
+      else wire.write(part);
+    wire.uncork?.();
+    // What the kernel did not take yet, the socket still refers to.
+    if (wire.writableLength === 0) done?.();
+  }
+
+  #write(latin1: string): void {
     const wire = this.#wire;
     if (wire.destroyed || wire.writableEnded) return;
-    if (this.#writes !== null) {
-      this.#writes.parts(parts);
-      return;
-    }
-    wire.cork?.();
-    for (const part of parts) this.#write(part);
-    wire.uncork?.();
+    if (this.#writes === null) wire.write(latin1, 'latin1');
+    else this.#writes.text(latin1);
   }
 }

@@ -14,8 +14,8 @@ export interface DirectWrites {
   text(latin1: string): boolean;
   /** `done`: the bytes are no longer needed. Not called where the connection is lost. */
   bytes(bytes: Uint8Array, done: (() => void) | null): boolean;
-  /** Several in one system call. */
-  parts(parts: readonly (string | Uint8Array)[]): boolean;
+  /** Several in one system call; `done` as for {@link bytes}. */
+  parts(parts: readonly (string | Uint8Array)[], done: (() => void) | null): boolean;
 }
 
 export interface WritesOwner {
@@ -47,9 +47,9 @@ export class HandleWrites implements DirectWrites {
     return this.#followed(this.#handle.writeBuffer(null, bytes), bytes, done);
   }
 
-  parts(parts: readonly (string | Uint8Array)[]): boolean {
+  parts(parts: readonly (string | Uint8Array)[], done: (() => void) | null): boolean {
     const chunks = chunksOf(parts);
-    return this.#followed(this.#handle.writev(null, chunks, false), chunks, null);
+    return this.#followed(this.#handle.writev(null, chunks, false), chunks, done);
   }
 
   #followed(outcome: WriteOutcome, kept: unknown, done: (() => void) | null): boolean {

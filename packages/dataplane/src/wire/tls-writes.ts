@@ -50,13 +50,16 @@ export class TlsWrites implements DirectWrites {
     return isSent;
   }
 
-  parts(parts: readonly (string | Uint8Array)[]): boolean {
+  parts(parts: readonly (string | Uint8Array)[], done: (() => void) | null): boolean {
     if (this.#isBusy()) {
+      if (done !== null) this.#whenTaken.push(done);
       for (const part of parts) this.#wait(part);
       return false;
     }
     const bytes = parts.reduce((sum, part) => sum + part.length, 0);
-    return this.#started(this.#handle.writev(null, chunksOf(parts), false), bytes);
+    const isSent = this.#started(this.#handle.writev(null, chunksOf(parts), false), bytes);
+    done?.();
+    return isSent;
   }
 
   /** Calls `then` once, when all that was written so far is with the kernel; never where the connection is lost. */
@@ -129,7 +132,7 @@ export class TlsWrites implements DirectWrites {
     this.#waiting = [];
     this.#waitingBytes = 0;
     this.#whenTaken = [];
-    this.parts(parts);
+    this.parts(parts, null);
     for (const done of taken) done();
   }
 
