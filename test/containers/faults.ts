@@ -4,7 +4,7 @@
  * is named in plain words and left out.
  */
 import { execFile, execFileSync, spawnSync } from 'node:child_process';
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -124,7 +124,13 @@ async function deafen(stage: ContainerStage, to: string, from: string): Promise<
       '--jump',
       'DROP',
     ]);
-  await rule('--insert');
+  try {
+    await rule('--insert');
+  } catch (error) {
+    // Another fault ended the container between the two questions: there is nothing to hear, either.
+    if (!existsSync(`/proc/${pid}/ns/net`)) return () => Promise.resolve();
+    throw error;
+  }
   return async () => {
     await rule('--delete').catch(() => undefined);
   };
