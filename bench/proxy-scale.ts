@@ -1,12 +1,13 @@
 /**
  * What a node holds and how long changes take, where there is much of something: idle connections, requests, backends.
  *
- *   ./scripts/with-node node bench/proxy-scale.ts [--connections 10000] [--requests 100000] [--changes 100]
+ *   ./scripts/with-node node bench/proxy-scale.ts [--connections 10000] [--requests 100000] [--changes 100] [--cores 0]
  *
  * Idle: memory that connections add which have had one answer each. Growth: memory that further requests add to a node that is warm.
  * Changes: 10,000 backends in 1,000 pools; time from a PATCH of a weight to its answer, which comes when the proxy thread serves it,
- * and the latency of requests one after the other meanwhile, beside the same without changes. Needs nginx, wrk, ports 8110, 17410,
- * 17510 and 9001-9013 of 127.0.0.1, and `ulimit -n` above the connections. Node on CPU 0, the rest on CPU 1.
+ * and the latency of requests one after the other meanwhile, beside the same without changes; the node has `--cores` for this, since
+ * on one core its control thread takes turns with its proxy thread. Needs nginx, wrk, ports 8110, 17410, 17510 and 9001-9013 of
+ * 127.0.0.1, and `ulimit -n` above the connections. Node on CPU 0 but for that, the rest on CPU 1.
  */
 import { once } from 'node:events';
 import { Agent, request } from 'node:http';
@@ -22,6 +23,7 @@ const { values } = parseArgs({
     connections: { type: 'string', default: '10000' },
     requests: { type: 'string', default: '100000' },
     changes: { type: 'string', default: '100' },
+    cores: { type: 'string', default: '0' },
   },
 });
 const PORT = 8110;
@@ -140,7 +142,7 @@ try {
     await idleConnections(pid);
     await growth(pid);
   });
-  await scene.during(node('large', POOLS_COUNT), '0', () => changes());
+  await scene.during(node('large', POOLS_COUNT), values.cores, () => changes());
 } finally {
   agent.destroy();
   await scene.close();
