@@ -119,11 +119,9 @@ export async function commit(
   if (wait === 'commit') return written(reply, outcome);
   const { revision } = outcome;
   const listeners = changedListeners(before, host.state);
-  const isServed = context.servesAtOnce(revision) && wait === 'applied' && listeners.length === 0;
-  if (!isServed) {
-    const question = { revision, listeners, timeoutMs };
-    await context.whenServed(question, wait, request.headers.authorization ?? null);
-  }
+  // The frequent change takes no detour: served here, and nobody else is asked.
+  if (wait === 'applied' && listeners.length === 0 && context.servesAtOnce(revision)) return written(reply, outcome);
+  await context.whenServed({ revision, listeners, timeoutMs }, wait, request.headers.authorization ?? null);
   return written(reply, outcome);
 }
 
