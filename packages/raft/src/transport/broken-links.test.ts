@@ -1,10 +1,12 @@
 /** A network that breaks in between: a relay that goes silent or drops connections while both processes live. */
 import { connect, createServer } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { AddressInfo, Server, Socket } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
 import { waitFor } from '@flotilla/shared/testing';
 import { isUp, station } from '../testing/transport-suite.ts';
 import type { Station } from '../testing/transport-suite.ts';
+import { CLOSE_HEARD_MAX_MS, PING_EVERY_MS } from './limits.ts';
 import { TcpTransport } from './tcp-transport.ts';
 
 const closers: (() => Promise<void>)[] = [];
@@ -96,4 +98,13 @@ test('a connection on which nothing is heard is given up, and made again when th
   relay.setSilent(false);
   await waitFor('the link to be back', () => isUp(a, 'n2#b'));
   expect(a.links).not.toContain('down n2#b reset');
+});
+
+test('a peer that closes because the network was silent is not taken for dead', async () => {
+  const { a, relay } = await pair();
+  relay.setSilent(true);
+  await sleep(CLOSE_HEARD_MAX_MS + PING_EVERY_MS);
+  relay.cut();
+  await waitFor('the loss', () => !isUp(a, 'n2#b'));
+  expect(a.links.at(-1)).toBe('down n2#b');
 });

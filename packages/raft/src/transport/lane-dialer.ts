@@ -8,6 +8,7 @@ import type { CloseCause, Connection } from './connection.ts';
 import { FrameType } from './framing.ts';
 import type { LocalIdentity } from './identity.ts';
 import {
+  CLOSE_HEARD_MAX_MS,
   DIAL_STALE_MS,
   PING_EVERY_MS,
   RECONNECT_MAX_MS,
@@ -129,9 +130,10 @@ export class LaneDialer {
 
   #lost(cause: CloseCause): void {
     if (this.#closed || this.#connection === null) return;
+    const { clock } = this.#options.local;
+    const silentMs = clock.nowMs() - this.#connection.heardMs;
     this.#connection = null;
-    if (cause === 'peer-closed' || cause === 'reset') {
-      const { clock } = this.#options.local;
+    if ((cause === 'peer-closed' || cause === 'reset') && silentMs < CLOSE_HEARD_MAX_MS) {
       this.#verdict = clock.setTimer(clock.nowMs() + RESET_VERDICT_MS, () => this.#judge(true));
       this.#dial();
     } else {

@@ -10,9 +10,9 @@ export interface RawAnswer {
   readonly text: string;
 }
 
-/** Rejects where neither an answer nor a close came in time. */
+/** Asks from `localAddress`, where one is given. Rejects where neither an answer nor a close came in time. */
 export function exchangeRaw(
-  address: { readonly host: string; readonly port: number },
+  address: { readonly host: string; readonly port: number; readonly localAddress?: string },
   { method, target, headers, body, sentRatio }: FuzzRequest,
   timeoutMs: number,
 ): Promise<RawAnswer> {
