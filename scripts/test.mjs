@@ -149,7 +149,9 @@ async function runVitest(step, rest, scratch) {
 /** A line for each failed test of a file: its name, and the beginning of what was wrong. */
 function faultsOf(file) {
   const failed = file.assertionResults.filter((test) => test.status === 'failed');
-  const lines = failed.map((test) => `${test.fullName}: ${(test.failureMessages ?? []).join(' ').split('\n    at ')[0]}`);
+  const lines = failed.map(
+    (test) => `${test.fullName}: ${(test.failureMessages ?? []).join(' ').split('\n    at ')[0]}`,
+  );
   const whole = lines.length > 0 ? lines : [file.message ?? 'failed as a whole'];
   return whole.map((line) => `${relative(root, file.name)} > ${line.replace(/\s+/g, ' ').slice(0, MESSAGE_MAX_CHARS)}`);
 }
