@@ -1,25 +1,27 @@
 /**
  * One node at work: latency at half of what HAProxy can do, what the access log and a scrape of the metrics each second cost, and
- * whether a second proxy thread costs the first one anything.
+ * what a second proxy thread adds.
  *
- *   ./scripts/with-node node bench/proxy-load.ts [--rounds 3] [--seconds 3] [--only latency,log,threads]
+ *   ./scripts/with-node node bench/proxy-load.ts [--rounds 3] [--seconds 3] [--only latency,log,threads,scaling]
  *
  * latency: paced requests over 64 connections to either proxy, half of HAProxy's most; p99 of each. log and threads: CPU time per
  * request, since two cores cannot hold two proxy threads and a load that keeps both busy; for threads both proxy and load run on
- * both cores. Needs nginx, haproxy, wrk, h2load (nghttp2), openssl and ports 8102, 8110-8310, 9001-9013, 17410, 17510.
+ * both cores. scaling: requests per second of one and of two proxy threads that may have a quarter of a core each, on two cores, so
+ * that the load has enough left to keep both at that; needs root and control groups of version 1. All need nginx, haproxy, wrk, h2load (nghttp2), openssl and ports 8102, 8110-8310, 9001-9013, 17410, 17510.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { cpuUs, generate, median, ORIGIN_PORTS, Scene, wrk } from './harness/beside.ts';
+import { cpuUs, generate, median, ORIGIN_PORTS, processes, Scene, wrk } from './harness/beside.ts';
 import type { Contestant } from './harness/beside.ts';
+import { canHoldThreads, nameOf, ThreadQuota, threadsOf } from './harness/quota.ts';
 
 const { values } = parseArgs({
   options: {
     rounds: { type: 'string', default: '3' },
     seconds: { type: 'string', default: '3' },
-    only: { type: 'string', default: 'latency,log,threads' },
+    only: { type: 'string', default: 'latency,log,threads,scaling' },
   },
 });
 const NODE = fileURLToPath(new URL('single-node.sh', import.meta.url));
@@ -27,6 +29,8 @@ const METRICS = 'http://127.0.0.1:17410/metrics';
 const PORT = 8110;
 const HAPROXY_PORT = 8102;
 const CONNECTIONS = 64;
+/** Of a core, for each proxy thread whose scaling is measured. */
+const THREAD_SHARE = 0.25;
 const seconds = Number(values.seconds);
 const scene = new Scene();
 const table: Record<string, Record<string, string>> = {};
@@ -105,8 +109,44 @@ async function scrape(): Promise<void> {
   if (!(await answer.text()).includes('flotilla_')) throw new Error('no metrics');
 }
 
+/**
+ * Requests per second of one and of two proxy threads, each held to the same share of a core of its own. The one is measured on
+ * either core, because beside the load generator it is woken for less.
+ */
+async function scaling(): Promise<void> {
+  if (!canHoldThreads()) {
+    table['two proxy threads beside one'] = { result: 'not measured: needs root and control groups of version 1' };
+    return;
+  }
+  const variants = [[0], [1], [0, 1]].map((cpus) => ({ cpus, rates: [] as number[] }));
+  for (let round = 0; round < Number(values.rounds); round += 1)
+    for (const { cpus, rates } of variants) rates.push(await heldRate(cpus));
+  const [first = NaN, second = NaN, both = NaN] = variants.map(({ rates }) => median(rates));
+  table[`one proxy thread, ${THREAD_SHARE} of core 0`] = { result: `${first.toFixed(0)} requests/s` };
+  table[`one proxy thread, ${THREAD_SHARE} of core 1`] = { result: `${second.toFixed(0)} requests/s` };
+  table[`two proxy threads, ${THREAD_SHARE} of a core each`] = { result: `${both.toFixed(0)} requests/s` };
+  table['two proxy threads beside one'] = { result: `${((2 * both) / (first + second)).toFixed(2)} x` };
+}
+
+/** Of as many proxy threads as there are cores given, each on one of them. */
+async function heldRate(cpus: readonly number[]): Promise<number> {
+  const quotas: ThreadQuota[] = [];
+  const rate = await scene.during(node({ THREADS: String(cpus.length) }), '0,1', async (root) => {
+    const pid = processes(root).find((one) => threadsOf(one).some((tid) => nameOf(one, tid) === 'proxy-0'));
+    if (pid === undefined) throw new Error('no process with proxy threads');
+    const url = `http://127.0.0.1:${PORT}/`;
+    wrk(url, { seconds: 3, connections: CONNECTIONS });
+    for (const [at, cpu] of cpus.entries())
+      quotas.push(new ThreadQuota(pid, `proxy-${at}`, { share: THREAD_SHARE, cpu }));
+    return wrk(url, { seconds, connections: CONNECTIONS }).perSecond;
+  });
+  for (const quota of quotas) await quota.remove();
+  return rate;
+}
+
 const measures: Record<string, () => Promise<void>> = {
   latency,
+  scaling,
   log: () =>
     costs({
       'no access log': { contestant: node(), cpus: '0' },

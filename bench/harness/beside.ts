@@ -118,7 +118,7 @@ async function stop(child: ChildProcess): Promise<void> {
 }
 
 /** A process and all below it. */
-function processes(root: number): number[] {
+export function processes(root: number): number[] {
   const parents = new Map<number, number>();
   for (const name of readdirSync('/proc').filter((entry) => /^\d+$/.test(entry))) {
     const fields = statOf(Number(name));
