@@ -5,9 +5,10 @@
 import type { Config, FaultDetail } from '@flotilla/shared';
 import { validateConfig, validateRelations } from '@flotilla/shared/schema';
 import type { BackendSet, ConfigReplace, ConfigRollback } from './commands.ts';
-import { backendPlan, commitPlan, emptyPlan, isEmptyPlan, planDocument } from './config-plan.ts';
+import { commitPlan, emptyPlan, isEmptyPlan, planDocument } from './config-plan.ts';
 import { type Context, ok, refuse } from './context.ts';
 import { readConfigAt } from './history.ts';
+import { NumbersPlan } from './numbers-plan.ts';
 import type { ConfigCommand, Planned } from './planned.ts';
 import { planResource } from './resource-commands.ts';
 import type { CommandResult } from './result.ts';
@@ -39,6 +40,10 @@ export function planConfigCommand(state: ReadonlyState, command: ConfigCommand):
 export function applyConfigCommand(context: Context, command: ConfigCommand): CommandResult {
   const planned = planConfigCommand(context.state, command);
   if (!planned.ok) return refuse(context, planned.code, planned.message, planned.details);
+  if (planned instanceof NumbersPlan) {
+    planned.commit(context);
+    return ok(context, true);
+  }
   const changed = !isEmptyPlan(planned.plan);
   // A conditional write uses its revision up even where it changes nothing: exactly one writer may win it.
   if (changed || command.ifMatch !== undefined) {
@@ -77,15 +82,14 @@ function invalid(faults: readonly FaultDetail[]): Planned {
 
 function planBackendSet(state: ReadonlyState, command: BackendSet): Planned {
   const key = backendKey(command.pool, command.id);
-  const before = state.backends.get(key)?.config;
-  if (before === undefined) {
+  const row = state.backends.get(key);
+  if (row === undefined) {
     return { ok: false, code: 'NOT_FOUND', message: `there is no backend ${key}`, details: [] };
   }
-  const weight = command.weight ?? before.weight;
-  const next = command.state ?? before.state;
-  const parts: string[] = [];
-  if (weight !== before.weight) parts.push(`weight ${before.weight} → ${weight}`);
-  if (next !== before.state) parts.push(`state ${before.state} → ${next}`);
-  const plan = parts.length > 0 ? backendPlan(key, { ...before, weight, state: next }) : emptyPlan();
-  return { ok: true, plan, target: `backend ${key}`, summary: `backend ${key}: ${parts.join(', ')}`, warnings: [] };
+  const { config } = row;
+  const { weight = config.weight, state: next = config.state } = command;
+  if (weight !== config.weight || next !== config.state)
+    return new NumbersPlan(key, row, { ...config, weight, state: next });
+  const target = `backend ${key}`;
+  return { ok: true, plan: emptyPlan(), target, summary: `${target}: `, warnings: [] };
 }

@@ -29,13 +29,6 @@ export function emptyPlan(): ConfigPlan {
   return { listeners: {}, pools: {}, backends: {}, certificates: {}, settings: null, order: {} };
 }
 
-/** One backend and nothing else: made without the empty parts being made anew. */
-export function backendPlan(key: string, config: BackendConfig): ConfigPlan {
-  return { ...NO_PARTS, backends: { [key]: config } };
-}
-
-const NO_PARTS: ConfigPlan = Object.freeze(emptyPlan());
-
 export function isEmptyPlan(plan: ConfigPlan): boolean {
   const { listeners, pools, backends, certificates, settings, order } = plan;
   if (settings !== null || !isEmpty(listeners) || !isEmpty(pools)) return false;
@@ -96,7 +89,7 @@ export function commitPlan(context: Context, plan: ConfigPlan, target: string, s
   // No verdict hangs on numbers, so what is the frequent change is done here.
   if (numbersOnly) for (const key in plan.backends) writeBackend(context, key, plan.backends[key] as BackendConfig);
   const rejudged = numbersOnly ? NOTHING : commitShape(context, plan);
-  recordRevision(context, target, summary, undo);
+  recordRevision(context, { target, summary, undo });
   for (const key of rejudged) reviewBackend(context, key);
 }
 
@@ -184,18 +177,22 @@ function takesWork(config: BackendConfig): boolean {
   return config.state === 'enabled' && config.weight > 0;
 }
 
+/** The row of a backend that was there before, with another configuration. */
+export function numbersRow(before: BackendRow, config: BackendConfig, timeMs: number): BackendRow {
+  const { pool, slot, enabledSinceMs } = before;
+  const woken = takesWork(config) && !takesWork(before.config);
+  return { pool, config, slot, enabledSinceMs: woken ? timeMs : enabledSinceMs };
+}
+
 /** True where its verdict must be found anew. */
 function writeBackend(context: Context, key: string, config: BackendConfig): boolean {
   const { state, timeMs, changes } = context;
   const pool = key.slice(0, key.indexOf('/'));
   const before = state.backends.get(key);
-  const woken = takesWork(config) && (before === undefined || !takesWork(before.config));
-  const row: BackendRow = {
-    pool,
-    config,
-    slot: before?.slot ?? takeSlot(state, slotOwner(pool, config.id)),
-    enabledSinceMs: woken ? timeMs : (before?.enabledSinceMs ?? timeMs),
-  };
+  const row =
+    before === undefined
+      ? { pool, config, slot: takeSlot(state, slotOwner(pool, config.id)), enabledSinceMs: timeMs }
+      : numbersRow(before, config, timeMs);
   state.backends.set(key, row);
   changes.backend(key, pool, config.id);
   if (before !== undefined && before.config.address === config.address) return false;

@@ -22,31 +22,32 @@ export function hashText(text: string, seed: number, out: Lanes): void {
   running.end(out);
 }
 
-/** Writes the JSON text of one kind of row into a hash, as `JSON.stringify` would of a row that this code has made. */
-export type RowWriter<V> = (hash: RowHash, row: V) => void;
+/** Writes the JSON text of one kind of row into a hash. */
+export type RowWriter<T> = (hash: RowHash, of: T) => void;
 
 /** As `hashText` of `JSON.stringify([key, value])`, without making that text. `value` is made of JSON values. */
 export function hashRow(key: string, value: unknown, seed: number, out: Lanes): void {
-  hashRowBy(writeAny, { key, value }, seed, out);
-}
-
-/** The same, for rows whose fields and their order are known. */
-export function hashRowBy<V>(
-  write: RowWriter<V>,
-  { key, value }: { readonly key: string; readonly value: V },
-  seed: number,
-  out: Lanes,
-): void {
   running.begin(seed);
   running.raw('[');
   running.text(key);
   running.raw(',');
-  write(running, value);
+  running.value(value);
   running.raw(']');
   running.end(out);
 }
 
-const writeAny: RowWriter<unknown> = (hash, row) => hash.value(row);
+/** The same for a row of which `write` writes key and value, with the brackets. */
+export function hashWritten<T>(write: RowWriter<T>, of: T, seed: number, out: Lanes): void {
+  running.begin(seed);
+  write(running, of);
+  running.end(out);
+}
+
+/**
+ * `text.charCodeAt(at)` without looking the method up: V8 has many kinds of strings, so here, where all of them pass, that would
+ * be a search for every character.
+ */
+const unitAt = Function.prototype.call.bind(String.prototype.charCodeAt) as (text: string, at: number) => number;
 
 const DIGIT_0 = 0x30;
 const QUOTE = 0x22;
@@ -83,7 +84,7 @@ export class RowHash {
     let b = this.#b;
     let bytes = text.length;
     for (let at = 0; at < text.length; at++) {
-      const unit = text.charCodeAt(at);
+      const unit = unitAt(text, at);
       a = Math.imul(a ^ unit, 2_654_435_761);
       b = Math.imul(b ^ unit, 1_597_334_677);
       if (unit > 0x7f) bytes += extraUtf8Bytes(unit);
@@ -147,7 +148,7 @@ export class RowHash {
     let b = Math.imul(this.#b ^ QUOTE, 1_597_334_677);
     let bytes = text.length + 2;
     for (let at = 0; at < text.length; at++) {
-      const unit = text.charCodeAt(at);
+      const unit = unitAt(text, at);
       if (unit < 0x20 || unit === QUOTE || unit === BACKSLASH) return this.raw(JSON.stringify(text));
       if (unit > 0x7f) {
         // Half of a pair that may have lost the other one.

@@ -13,15 +13,17 @@ import type { ConfigPlan } from './config-plan.ts';
 export type ResourceCommand = ResourcePut | ResourcePatch | ResourceDelete;
 export type ConfigCommand = ConfigReplace | ConfigRollback | BackendSet | ResourceCommand;
 
+export interface PlannedOk {
+  readonly ok: true;
+  readonly plan: ConfigPlan;
+  readonly target: string;
+  readonly summary: string;
+  readonly warnings: readonly FaultDetail[];
+  readonly created?: boolean;
+}
+
 export type Planned =
-  | {
-      readonly ok: true;
-      readonly plan: ConfigPlan;
-      readonly target: string;
-      readonly summary: string;
-      readonly warnings: readonly FaultDetail[];
-      readonly created?: boolean;
-    }
+  | PlannedOk
   | {
       readonly ok: false;
       readonly code: ErrorCode;

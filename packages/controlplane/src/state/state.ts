@@ -5,8 +5,10 @@
  * them, is not part of the digest, and is rebuilt after a restore.
  */
 import type { CertificateConfig, ListenerConfig, SettingsConfig } from '@flotilla/shared';
+import { auditRow, historyRow, writeAuditRow, writeHistoryRow } from './change.ts';
 import { type Derived, emptyDerived } from './derived.ts';
 import { hashText, hex, newLanes } from './hash.ts';
+import { JournalTable } from './journal-table.ts';
 import { PinStore, type ReadonlyPins } from './pin-store.ts';
 import type {
   AuditRow,
@@ -23,7 +25,7 @@ import type {
   RestingSlotRow,
   VerdictRow,
 } from './rows.ts';
-import { Table } from './table.ts';
+import { type Section, Table } from './table.ts';
 
 /** Scalars of the state; part of the digest. */
 export interface Meta {
@@ -51,9 +53,9 @@ export interface Tables {
   /** Names in the order of the document, by `listeners`, `pools`, `certificates`. */
   readonly order: Table<readonly string[]>;
   /** By revision. */
-  readonly history: Table<HistoryRow>;
+  readonly history: JournalTable<HistoryRow>;
   /** By index. */
-  readonly audit: Table<AuditRow>;
+  readonly audit: JournalTable<AuditRow>;
   /** By `pool/id`. */
   readonly observations: Table<ObservationsRow>;
   /** By `pool/id`; every backend has one. */
@@ -102,12 +104,14 @@ export interface State extends Tables {
 }
 
 /** Reading only: what everybody but the state machine gets. */
-export type ReadonlyTable<V> = Pick<
-  Table<V>,
-  'name' | 'size' | 'bytes' | 'get' | 'has' | 'keys' | 'sortedKeys' | 'entries'
->;
+export type ReadonlySection<V> = Pick<Section<V>, 'name' | 'size' | 'bytes' | 'get' | 'has' | 'keys' | 'entries'>;
+export type ReadonlyTable<V> = ReadonlySection<V> & Pick<Table<V>, 'sortedKeys'>;
 export type ReadonlyState = { readonly meta: Readonly<Meta>; readonly pins: ReadonlyPins } & {
-  readonly [K in TableName]: Tables[K] extends Table<infer V> ? ReadonlyTable<V> : never;
+  readonly [K in TableName]: Tables[K] extends Table<infer V>
+    ? ReadonlyTable<V>
+    : Tables[K] extends Section<infer V>
+      ? ReadonlySection<V>
+      : never;
 };
 
 /** `pinsMaxCount` must be the same on every node. */
@@ -122,8 +126,8 @@ export function emptyState(pinsMaxCount?: number): State {
     certificates: new Table('certificates'),
     settings: new Table('settings'),
     order: new Table('order'),
-    history: new Table('history'),
-    audit: new Table('audit'),
+    history: new JournalTable('history', historyRow, writeHistoryRow),
+    audit: new JournalTable('audit', auditRow, writeAuditRow),
     observations: new Table('observations'),
     verdicts: new Table('verdicts'),
     observers: new Table('observers'),

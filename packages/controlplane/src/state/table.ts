@@ -6,13 +6,11 @@
  * sum: one that is replaced before that costs nothing. Rows are iterated in the order in which their
  * keys were first set; a snapshot keeps that order, so that bounded tables drop the same row everywhere.
  */
-import { hashRow, hashRowBy, hashText, newLanes, type RowWriter } from './hash.ts';
+import { hashRow, hashText, newLanes } from './hash.ts';
 
 interface Slot<V> {
   readonly key: string;
   value: V;
-  /** How this value is hashed, where its maker knows; else like any other. */
-  writer: RowWriter<V> | null;
   /** Neighbours by age: rows whose keys were set before and after this one's. */
   older: Slot<V> | null;
   newer: Slot<V> | null;
@@ -31,7 +29,25 @@ export function rowText(key: string, value: unknown): string {
   return JSON.stringify([key, value]);
 }
 
-export class Table<V> {
+/** What every section of the state can be asked, and how it is filled again from bytes. */
+export interface Section<V> {
+  readonly name: string;
+  readonly size: number;
+  /** Bytes of all rows as `rowText`, without separators. */
+  readonly bytes: number;
+  /** The sum of the rows' hashes, as two words. */
+  readonly lo: number;
+  readonly hi: number;
+  get(key: string): V | undefined;
+  has(key: string): boolean;
+  keys(): IterableIterator<string>;
+  entries(): IterableIterator<[string, V]>;
+  set(key: string, value: V): void;
+  /** The rows of this moment: later changes do not reach them. */
+  capture(): { readonly keys: readonly string[]; readonly values: readonly V[] };
+}
+
+export class Table<V> implements Section<V> {
   readonly name: string;
   readonly #seed: number;
   readonly #slots = new Map<string, Slot<V>>();
@@ -53,7 +69,6 @@ export class Table<V> {
     return this.#slots.size;
   }
 
-  /** Bytes of all rows as `rowText`, without separators. */
   get bytes(): number {
     this.#hashFresh();
     return this.#bytes;
@@ -77,18 +92,16 @@ export class Table<V> {
     return this.#slots.has(key);
   }
 
-  /** `writer`: for values of which the caller has written every field in its order. What was read from bytes has none. */
-  set(key: string, value: V, writer: RowWriter<V> | null = null): void {
+  set(key: string, value: V): void {
     let slot = this.#slots.get(key);
     if (slot === undefined) {
-      slot = { key, value, writer, older: this.#newest, newer: null, lo: 0, hi: 0, bytes: 0, isFresh: false };
+      slot = { key, value, older: this.#newest, newer: null, lo: 0, hi: 0, bytes: 0, isFresh: false };
       if (this.#newest === null) this.#oldest = slot;
       else this.#newest.newer = slot;
       this.#newest = slot;
       this.#slots.set(key, slot);
     }
     slot.value = value;
-    slot.writer = writer;
     if (slot.isFresh) return;
     slot.isFresh = true;
     this.#fresh.push(slot);
@@ -123,7 +136,6 @@ export class Table<V> {
     for (const [key, slot] of this.#slots) yield [key, slot.value];
   }
 
-  /** The rows of this moment: later changes replace rows and do not reach them. */
   capture(): { readonly keys: readonly string[]; readonly values: readonly V[] } {
     const keys: string[] = [];
     const values: V[] = [];
@@ -150,8 +162,7 @@ export class Table<V> {
     for (const slot of this.#fresh) {
       if (!slot.isFresh) continue;
       slot.isFresh = false;
-      if (slot.writer === null) hashRow(slot.key, slot.value, this.#seed, scratch);
-      else hashRowBy(slot.writer, slot, this.#seed, scratch);
+      hashRow(slot.key, slot.value, this.#seed, scratch);
       const { lo, hi, utf8Bytes } = scratch;
       this.#add(lo - slot.lo, hi - slot.hi, utf8Bytes - slot.bytes);
       slot.lo = lo;
