@@ -4,19 +4,17 @@
  * JSON rather than msgpack: the log stays readable with any tool, the parser is the engine's own and safe against hostile
  * depth, types and prototypes, and numbers and texts come back as they were. Its first byte is always `{`.
  */
-import { checkShape, Faults, flatCheck } from '@flotilla/shared/schema';
+import { checkShape, Faults } from '@flotilla/shared/schema';
 import type { FaultDetail } from '@flotilla/shared';
 import { COMMAND_SCHEMAS } from './command-schema.ts';
 import type { Command } from './commands.ts';
 import { COMMAND_DEPTH_MAX_COUNT } from './limits.ts';
+import { decodeBackendSet } from './numbers-codec.ts';
 import { decodePinsPut, encodePinsPut, PINS_PUT_BYTE } from './pin-codec.ts';
 
 const decoder = new TextDecoder('utf-8', { fatal: true });
 
-/** By type of command: how it is checked, and where it is flat the quick answer. */
-const CHECKS = new Map(
-  Object.entries(COMMAND_SCHEMAS).map(([type, schema]) => [type, { schema, fits: flatCheck(schema) }]),
-);
+const SCHEMAS = new Map(Object.entries(COMMAND_SCHEMAS));
 
 export type Decoded =
   | { readonly ok: true; readonly command: Command }
@@ -31,6 +29,8 @@ export function decodeCommand(bytes: Uint8Array): Decoded {
     const command = decodePinsPut(bytes);
     return typeof command === 'string' ? { ok: false, message: command, details: [] } : { ok: true, command };
   }
+  const frequent = decodeBackendSet(bytes);
+  if (frequent !== null) return { ok: true, command: frequent };
   let value: unknown;
   try {
     value = JSON.parse(decoder.decode(bytes));
@@ -38,18 +38,15 @@ export function decodeCommand(bytes: Uint8Array): Decoded {
     return { ok: false, message: 'the command is not JSON text', details: [] };
   }
   const type = typeof value === 'object' && value !== null ? (value as { readonly type?: unknown }).type : undefined;
-  const check = typeof type === 'string' ? CHECKS.get(type) : undefined;
-  if (check === undefined) {
+  const schema = typeof type === 'string' ? SCHEMAS.get(type) : undefined;
+  if (schema === undefined) {
     return { ok: false, message: 'the command is of a type that this version does not know', details: [] };
   }
-  // The order of fields counts for those that have a key: their fingerprint is of the text.
-  const isPlain = check.fits?.(value) === true && (value as Command).key === undefined;
-  if (isPlain) return { ok: true, command: value as Command };
   if (!within(value, COMMAND_DEPTH_MAX_COUNT)) {
     return { ok: false, message: `the command is nested deeper than ${COMMAND_DEPTH_MAX_COUNT} levels`, details: [] };
   }
   const faults = new Faults();
-  const command = checkShape(check.schema, value, faults);
+  const command = checkShape(schema, value, faults);
   if (faults.any)
     return { ok: false, message: `the command "${String(type)}" has wrong fields`, details: faults.all() };
   return { ok: true, command: command as Command };

@@ -3,7 +3,6 @@ export * from './address.ts';
 export * from './build.ts';
 export { checkShape, Faults } from './check.ts';
 export * from './config.ts';
-export { flatCheck } from './flat-check.ts';
 export * from './limits.ts';
 export * from './listener.ts';
 export * from './merge-patch.ts';
