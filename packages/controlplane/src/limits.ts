@@ -54,8 +54,10 @@ export const observeBatchMs = 25;
 export const observeBatchMax = 500;
 export const observeRetryMs = 1_000;
 
-/** Weights, states and verdicts reach the proxy threads within this time, at once where a caller waits for them. */
+/** Weights, states and verdicts reach the proxy threads within this time after a quiet moment, at once where a caller waits for them. */
 export const publishDelayMs = 2;
+/** Where they keep coming they are published so often: each time wakes every proxy thread. */
+export const publishEveryMs = 8;
 /** How long a scrape waits for the counters of the proxy threads. */
 export const collectTimeoutMs = 250;
 /** No quorum for this long: local probe results override the stale verdicts. */

@@ -8,7 +8,7 @@
  */
 import type { BackendDelta, RoutingSnapshot } from '@flotilla/shared';
 import { backendDelta, type BackendKey, type Changes, compileRouting, type ReadonlyState } from '../state/index.ts';
-import { publishDelayMs } from '../limits.ts';
+import { publishDelayMs, publishEveryMs } from '../limits.ts';
 import type { CertificateOpener } from '../secrets/certificate-opener.ts';
 import type { Publisher } from './publisher.ts';
 
@@ -31,6 +31,8 @@ export class Feed {
   #delayed = false;
   /** When they are at the latest; may find that they were. */
   #timer: NodeJS.Timeout | null = null;
+  /** When numbers were last published. */
+  #publishedMs = -Infinity;
   #whole = false;
   readonly #backends = new Map<string, BackendKey>();
   #cached: RoutingSnapshot | null = null;
@@ -99,10 +101,11 @@ export class Feed {
     if (this.#delayed || !this.#opened) return;
     this.#delayed = true;
     if (this.#timer !== null) return;
+    const waitMs = Math.max(publishDelayMs, this.#publishedMs + publishEveryMs - performance.now());
     this.#timer = setTimeout(() => {
       this.#timer = null;
       this.flush();
-    }, publishDelayMs);
+    }, waitMs);
   }
 
   #schedule(): void {
@@ -125,6 +128,7 @@ export class Feed {
   }
 
   #publishDelta(): void {
+    this.#publishedMs = performance.now();
     const state = this.#state();
     const backends: BackendDelta[] = [];
     for (const { pool, id } of this.#backends.values()) {
