@@ -24,7 +24,7 @@ export const RECONNECT_MAX_MS = 1_000;
 /** After a peer closed the connection: how long to find out whether its process still lives. */
 export const RESET_VERDICT_MS = 100;
 /** Who closes after having been silent for longer does so for the silence (of a network, or ours), not because its process ended. */
-export const CLOSE_HEARD_MAX_MS = 1_000;
+export const CLOSE_HEARD_MAX_MS = 1_500;
 
 /** How often connections are looked at, pinged and counted out. */
 export const WATCH_EVERY_MS = 250;
