@@ -7,7 +7,6 @@ import type { RaftNode, RaftStatus } from '@flotilla/raft';
 import { FlotillaError } from '@flotilla/shared';
 import {
   commandMaxBytes,
-  digestEveryCount,
   digestsKeptCount,
   largeBodyBytes,
   proposalTimeoutMs,
@@ -53,10 +52,9 @@ export class ClusterHost {
     return { appliedIndex: this.state.meta.index, digest: this.machine.digest(), recent: this.#checkpoints };
   }
 
-  /** To be called whenever entries were applied; they are never applied across a checkpoint. */
-  noteApplied(index: number): void {
-    if (index % digestEveryCount !== 0 || this.#checkpoints.at(-1)?.index === index) return;
-    this.#checkpoints.push({ index, digest: this.machine.digest() });
+  /** To be called whenever raft has taken a digest to compare. */
+  noteCheckpoint(checkpoint: Checkpoint): void {
+    this.#checkpoints.push(checkpoint);
     if (this.#checkpoints.length > digestsKeptCount) this.#checkpoints.shift();
   }
 

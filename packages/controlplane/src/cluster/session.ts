@@ -153,10 +153,8 @@ export class Session {
       if (restored) this.#replaced(index);
       else this.#changed(index, changes);
     });
-    raft.on('applied', (index) => {
-      this.host.noteApplied(index);
-      this.#openFeed();
-    });
+    raft.on('applied', () => this.#openFeed());
+    raft.on('checkpoint', (checkpoint) => this.host.noteCheckpoint(checkpoint));
     raft.on('conf', () => this.#connect());
     raft.on('role', ({ leader, term }) => {
       const index = machine.state.meta.index;

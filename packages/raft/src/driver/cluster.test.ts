@@ -67,6 +67,23 @@ test('a killed leader is replaced at once and nothing acknowledged is lost', asy
   for (const { machine } of c.running) expect(machine.commands).toEqual(acknowledged);
 });
 
+test('every node tells its checkpoints: the same digests at the same indexes', async () => {
+  const c = await start({ digestEvery: 4 });
+  const told = c.running.map(({ node }) => {
+    const digests = new Map<number, string>();
+    node.on('checkpoint', ({ index, digest }) => digests.set(index, digest));
+    return digests;
+  });
+  const leader = await c.leader();
+  for (let count = 0; count < 40; count++) await leader.node.propose(bytes(`${count}`));
+  await c.converged();
+  const [first = new Map<number, string>(), ...others] = told.map(
+    (digests) => new Map([...digests].filter(([index]) => index % 4 === 0)),
+  );
+  expect(first.size).toBeGreaterThanOrEqual(9);
+  for (const other of others) expect(other).toEqual(first);
+});
+
 test('a node that was away for long catches up by a snapshot', async () => {
   const c = await start({ snapshots: { everyEntries: 50, trailingEntries: 5 }, digestEvery: 16 });
   const away = await c.follower();

@@ -55,6 +55,8 @@ export interface Divergence {
 export interface RaftNodeEvents {
   readonly role: RoleChange;
   readonly applied: Index;
+  /** A digest of the state machine was taken: at the same indexes on every replica, and equal there. */
+  readonly checkpoint: { readonly index: Index; readonly digest: string };
   readonly conf: ConfInForce;
   readonly diverged: Divergence;
   /** The node has stopped for good: `DISK` (exit 74) or a broken invariant (exit 70). */

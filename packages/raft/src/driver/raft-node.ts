@@ -32,6 +32,7 @@ export class RaftNode {
   readonly #listeners: { [K in keyof RaftNodeEvents]: Set<(value: RaftNodeEvents[K]) => void> } = {
     role: new Set(),
     applied: new Set(),
+    checkpoint: new Set(),
     conf: new Set(),
     diverged: new Set(),
     halt: new Set(),

@@ -369,6 +369,7 @@ export class Runtime {
     this.schedule();
     this.reads.applied(index);
     this.#emit('applied', index);
+    if (digest !== '') this.#emit('checkpoint', { index, digest });
     this.snapshots.maybeSave(index, this.applier.term, () => this.#confs.at(index));
   }
 
