@@ -25,10 +25,14 @@ export const peerPollTimeoutMs = 1_000;
 
 export const bodyLimitBytes = 16 * 1024 * 1024;
 export const bodyDepthMax = 32;
-export const apiConnectionTimeoutMs = 60_000;
+/** A request is to have arrived by then. */
+export const apiRequestTimeoutMs = 60_000;
 /** Further ones are closed at once: whoever opens and says nothing must not use up the descriptors of the node. */
 export const apiConnectionsMax = 4_096;
+/** What clients are told that a connection may rest between two requests. */
 export const apiKeepAliveMs = 72_000;
+/** A connection on which nothing moved for so long is closed: more than clients are told, and than they may wait for an answer. */
+export const apiIdleMs = apiKeepAliveMs + 1_000;
 export const urlParameterMaxBytes = 300;
 
 /** A certificate that ends soon is logged this often. */

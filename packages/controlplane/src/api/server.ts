@@ -10,18 +10,13 @@ import swaggerUi from '@fastify/swagger-ui';
 import { type ErrorCode, FlotillaError } from '@flotilla/shared';
 import { Ajv, type AnySchema } from 'ajv';
 import { fastify, type FastifyInstance, type FastifyRequest, type RouteOptions } from 'fastify';
-import {
-  apiConnectionsMax,
-  apiConnectionTimeoutMs,
-  apiKeepAliveMs,
-  bodyLimitBytes,
-  urlParameterMaxBytes,
-} from '../limits.ts';
+import { apiConnectionsMax, bodyLimitBytes, urlParameterMaxBytes } from '../limits.ts';
 import type { ApiRole, TlsFiles } from '../ports.ts';
 import type { Authenticator, Caller } from './auth.ts';
 import { addBodyParsers } from './body.ts';
 import { errorBody, sendError, toFlotillaError } from './errors.ts';
 import { JUDGED_LATER } from './exchange.ts';
+import { limitTimes } from './timeouts.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -58,9 +53,6 @@ export async function createServer(options: ServerOptions, routes: Routes): Prom
   const app = fastify({
     logger: false,
     bodyLimit: bodyLimitBytes,
-    connectionTimeout: apiConnectionTimeoutMs,
-    keepAliveTimeout: apiKeepAliveMs,
-    requestTimeout: apiConnectionTimeoutMs,
     forceCloseConnections: true,
     routerOptions: { maxParamLength: urlParameterMaxBytes, ignoreTrailingSlash: true },
     clientErrorHandler: (error, socket) => refuseJunk(error, socket),
@@ -68,6 +60,7 @@ export async function createServer(options: ServerOptions, routes: Routes): Prom
     ...(options.tls === null ? {} : { https: secureContext(options.tls) }),
   }) as unknown as FastifyInstance;
   app.server.maxConnections = apiConnectionsMax;
+  limitTimes(app.server);
   app.server.on('checkExpectation', refuseExpectation);
   addBodyParsers(app);
   addValidation(app);
@@ -98,18 +91,21 @@ function addValidation(app: FastifyInstance): void {
   app.setSerializerCompiler(() => (value) => JSON.stringify(value));
 }
 
+/** Per route: to ask a request for its route costs more than all the rest of this. */
 function addAuthentication(app: FastifyInstance, authenticator: Authenticator): void {
   app.decorateRequest('caller', null);
-  app.addHook('onRequest', (request, _reply, done) => {
-    const { role } = request.routeOptions.config;
-    if (role === undefined) return done();
-    try {
-      const { authorization, origin, host } = request.headers;
-      request.caller = authenticator.authorise({ authorization, origin, host, address: request.ip }, role);
+  app.addHook('onRoute', (route: RouteOptions) => {
+    const role = route.config?.role;
+    if (role === undefined) return;
+    route.onRequest = (request, _reply, done) => {
+      try {
+        const { authorization, origin, host } = request.headers;
+        request.caller = authenticator.authorise({ authorization, origin, host, address: request.ip }, role);
+      } catch (error) {
+        return done(error as Error);
+      }
       return done();
-    } catch (error) {
-      return done(error as Error);
-    }
+    };
   });
 }
 
