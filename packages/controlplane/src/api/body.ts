@@ -3,28 +3,30 @@
  * what the document means.
  */
 import { FlotillaError } from '@flotilla/shared';
-import type { FastifyInstance } from 'fastify';
+import { errorCodes, type FastifyInstance } from 'fastify';
 import { parseDocument } from 'yaml';
-import { bodyDepthMax, largeBodyBytes, yamlLimitBytes } from '../limits.ts';
+import { bodyDepthMax, bodyLimitBytes, largeBodyBytes, yamlLimitBytes } from '../limits.ts';
+import type { RequestMessage } from './request-message.ts';
 
 export function addBodyParsers(app: FastifyInstance): void {
   const json = app.getDefaultJsonParser('error', 'error');
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser(
-    ['application/json', 'application/merge-patch+json'],
-    { parseAs: 'string' },
-    (request, text: string, done) => {
+  app.addContentTypeParser(['application/json', 'application/merge-patch+json'], (request, _payload, done) => {
+    const onParsed = (error: Error | null, value?: unknown, bytes = 0): void => {
+      if (error !== null) done(error);
+      // Each level takes two bytes.
+      else if (bytes > 2 * bodyDepthMax && tooDeep(value)) done(depthError());
+      else if (bytes < largeBodyBytes) done(null, value);
+      // What comes next holds the loop once more: heartbeats leave first.
+      else setImmediate(() => done(null, value));
+    };
+    (request.raw as RequestMessage).takeBody(bodyLimitBytes, (body) => {
+      if (body === null) done(new errorCodes.FST_ERR_CTP_BODY_TOO_LARGE());
       // An empty body with a content type is what many clients send with DELETE and plain POST.
-      if (text.length === 0) return done(null, undefined);
-      return json(request, text, (error, value: unknown) => {
-        if (error !== null) return done(error);
-        if (tooDeep(value)) return done(depthError());
-        if (text.length < largeBodyBytes) return done(null, value);
-        // What comes next holds the loop once more: heartbeats leave first.
-        return void setImmediate(() => done(null, value));
-      });
-    },
-  );
+      else if (body.length === 0) done(null, undefined);
+      else void json(request, body.toString(), (error, value: unknown) => onParsed(error, value, body.length));
+    });
+  });
   app.addContentTypeParser(
     ['application/yaml', 'application/x-yaml', 'text/yaml'],
     { parseAs: 'string', bodyLimit: yamlLimitBytes },

@@ -16,6 +16,7 @@ import type { Authenticator, Caller } from './auth.ts';
 import { addBodyParsers } from './body.ts';
 import { errorBody, sendError, toFlotillaError } from './errors.ts';
 import { JUDGED_LATER } from './exchange.ts';
+import { RequestMessage } from './request-message.ts';
 import { limitTimes } from './timeouts.ts';
 
 declare module 'fastify' {
@@ -50,6 +51,7 @@ const JSON_TYPE = 'application/json; charset=utf-8';
 export type Routes = (app: FastifyInstance) => void;
 
 export async function createServer(options: ServerOptions, routes: Routes): Promise<FastifyInstance> {
+  const message = { IncomingMessage: RequestMessage };
   const app = fastify({
     logger: false,
     bodyLimit: bodyLimitBytes,
@@ -57,7 +59,7 @@ export async function createServer(options: ServerOptions, routes: Routes): Prom
     routerOptions: { maxParamLength: urlParameterMaxBytes, ignoreTrailingSlash: true },
     clientErrorHandler: (error, socket) => refuseJunk(error, socket),
     frameworkErrors: (error, _request, reply) => sendError(reply, toFlotillaError(error)),
-    ...(options.tls === null ? {} : { https: secureContext(options.tls) }),
+    ...(options.tls === null ? { http: message } : { https: { ...message, ...secureContext(options.tls) } }),
   }) as unknown as FastifyInstance;
   app.server.maxConnections = apiConnectionsMax;
   limitTimes(app.server);
