@@ -130,7 +130,7 @@ export const commandMaxBytes = 12 * 1024 * 1024;
  * Digests are compared at every multiple of this index, and twice a second of log time, which is enough: a row that is gone by then
  * is never hashed, and of a busy cluster's history most rows are.
  */
-export const digestEveryCount = 4_096;
+export const digestEveryCount = 16_384;
 /** The newest half minute. */
 export const digestsKeptCount = 64;
 /** How often writes look whether this leader still has its quorum. */

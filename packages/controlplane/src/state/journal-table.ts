@@ -117,7 +117,13 @@ export class JournalTable<V extends object> implements Section<V> {
   }
 
   capture(): { readonly keys: readonly string[]; readonly values: readonly V[] } {
-    return { keys: [...this.keys()], values: [...this.entries()].map(([, value]) => value) };
+    const keys: string[] = [];
+    const values: V[] = [];
+    for (const [key, value] of this.entries()) {
+      keys.push(key);
+      values.push(value);
+    }
+    return { keys, values };
   }
 
   #place(nth: number): number {
