@@ -35,5 +35,6 @@ STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s --retries=3 \
   CMD ["node", "/opt/flotilla/deploy/healthcheck.mjs", "http://127.0.0.1:7400/live"]
 # The process is PID 1 and handles its signals itself; it starts threads, never processes, so nothing needs reaping.
-ENTRYPOINT ["node", "/opt/flotilla/packages/cli/src/main.ts"]
+# V8 marks in short steps on the thread whose heap it is: helper threads would take every core from the proxy threads meanwhile.
+ENTRYPOINT ["node", "--no-concurrent-marking", "/opt/flotilla/packages/cli/src/main.ts"]
 CMD ["node"]

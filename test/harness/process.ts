@@ -8,11 +8,12 @@ import { waitFor } from '@flotilla/shared/testing';
 
 export const REPOSITORY = fileURLToPath(new URL('../../', import.meta.url));
 const MAIN = fileURLToPath(new URL('../../packages/cli/src/main.ts', import.meta.url));
-/** What `./flotilla` sets before it becomes the process. */
+/** What `./flotilla` sets before it becomes the process, and what it gives Node. */
 const LAUNCHER_ENV = {
   UV_THREADPOOL_SIZE: '16',
   NODE_COMPILE_CACHE: fileURLToPath(new URL('../../.tools/compile-cache', import.meta.url)),
 };
+const LAUNCHER_FLAGS = ['--no-concurrent-marking'];
 const OUTPUT_KEPT_CHARS = 200_000;
 
 export interface Ended {
@@ -48,7 +49,7 @@ export class FlotillaProcess {
   /** The same process as `./flotilla ARGS` becomes, without the check of the set-up. */
   start(): void {
     if (this.isRunning) throw new Error(`already running: flotilla ${this.#args.join(' ')}`);
-    const child = spawn(process.execPath, [MAIN, ...this.#args], {
+    const child = spawn(process.execPath, [...LAUNCHER_FLAGS, MAIN, ...this.#args], {
       cwd: REPOSITORY,
       stdio: ['pipe', 'pipe', 'pipe'],
       env: { ...process.env, ...LAUNCHER_ENV, NO_COLOR: '1', ...this.#env },
@@ -96,7 +97,7 @@ export async function flotilla(
   readonly stdout: string;
   readonly stderr: string;
 }> {
-  const child = spawn(process.execPath, [MAIN, ...args], {
+  const child = spawn(process.execPath, [...LAUNCHER_FLAGS, MAIN, ...args], {
     cwd: REPOSITORY,
     env: { ...process.env, ...LAUNCHER_ENV, NO_COLOR: '1', ...options.env },
     stdio: ['pipe', 'pipe', 'pipe'],

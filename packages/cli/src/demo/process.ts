@@ -14,7 +14,7 @@ const LOG_MAX_BYTES = 16 * 1024 * 1024;
 
 export function startPart(part: DemoPart): ChildProcess {
   const log = openLog(part.logFile);
-  const child = spawn(process.execPath, [MAIN, ...part.args, '--stop-on-stdin-close'], {
+  const child = spawn(process.execPath, [...process.execArgv, MAIN, ...part.args, '--stop-on-stdin-close'], {
     cwd: CLONE,
     detached: true,
     stdio: ['pipe', log, log],

@@ -11,6 +11,7 @@ import { explain } from '@flotilla/dataplane/table';
 import { errorText } from '@flotilla/shared';
 import type { ControlToSupervisor } from '@flotilla/shared';
 import { createLogger } from '@flotilla/shared/runtime';
+import { CONTROL_NICENESS } from '../limits.ts';
 import type { ControlThreadData, ToControlThread } from './control-thread-data.ts';
 import { toControlSettings } from './control-settings.ts';
 import { exitCodeOf } from './exit-code.ts';
@@ -24,7 +25,7 @@ const tell = (message: ControlToSupervisor): void => supervisor.postMessage(mess
 const onEnd = (how: 'restart' | 'stop'): void => tell({ type: how });
 const onFatal = (exitCode: number, message: string): void => tell({ type: 'fatal', exitCode, message });
 
-preferThisThread(log);
+preferThisThread(CONTROL_NICENESS, log);
 try {
   const control = await startControl(
     toControlSettings(settings),
