@@ -101,6 +101,10 @@ describe.skipIf(!machine.hasSmallDisks)('a disk of a few hundred MB', () => {
     const leader = await faulty.cluster.leader();
     faulty.machine.fillDisk(faulty.dataOf(leader));
     await leader.process.waitForOutput('the disk is nearly full');
+    await waitFor('the warning', async () => {
+      const { body } = await leader.call('GET', '/v1/status');
+      return (body.warnings as string[]).some((text) => text.startsWith('the disk is nearly full'));
+    });
     const answer = await leader.call('PATCH', '/v1/pools/api/backends/b1', { body: { weight: (weight += 1) } });
     // Taken by a leader with room, or refused with the reason.
     expect([undefined, 'DISK_FULL']).toContain(answer.body.error?.code);

@@ -6,6 +6,7 @@ import type { ExplainRequest } from '@flotilla/shared';
 import type { ApiContext, MemberCall, NodePortFault, Wait } from './api/context.ts';
 import type { WatchHub } from './api/watch-hub.ts';
 import { parseHostPort } from './cluster/address-book.ts';
+import { diskWarnings } from './cluster/disk-warnings.ts';
 import { type ClusterHost, nameOf } from './cluster/host.ts';
 import { type By, join, type JoinAnswer, type JoinRequest, remove, replicasOf } from './cluster/membership.ts';
 import { callNode } from './cluster/node-call.ts';
@@ -165,7 +166,10 @@ export class NodeContext implements ApiContext {
       ready,
       reasons,
       certificates,
-      warnings: certificates.flatMap((one) => expiryWarning(one) ?? []),
+      warnings: [
+        ...certificates.flatMap((one) => expiryWarning(one) ?? []),
+        ...(raft === undefined ? [] : diskWarnings(raft.disk)),
+      ],
       proxyThreads: publisher.threads.map(({ id, activeRevision }) => ({
         id,
         activeRevision,

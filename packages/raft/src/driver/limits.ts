@@ -41,6 +41,8 @@ export const SNAPSHOT_EVERY_ENTRIES_COUNT = 20_000;
 export const SNAPSHOT_EVERY_LOG_BYTES = 64 * 1024 * 1024;
 /** Entries kept behind a snapshot, so that a slightly late follower needs none. */
 export const SNAPSHOT_TRAILING_ENTRIES_COUNT = 10_000;
+/** … as far as they are no larger together: with those until the next snapshot they bound the log on disk and in memory. */
+export const SNAPSHOT_TRAILING_MAX_BYTES = 64 * 1024 * 1024;
 export const SNAPSHOT_SENDS_MAX_COUNT = 2;
 
 /** How often deadlines, disk and retries are looked at. */

@@ -103,6 +103,7 @@ export class Runtime {
         everyEntries: limits.SNAPSHOT_EVERY_ENTRIES_COUNT,
         everyLogBytes: limits.SNAPSHOT_EVERY_LOG_BYTES,
         trailingEntries: limits.SNAPSHOT_TRAILING_ENTRIES_COUNT,
+        trailingBytes: limits.SNAPSHOT_TRAILING_MAX_BYTES,
         ...options.snapshots,
       },
       index: snapshot?.index ?? 0,
@@ -352,7 +353,7 @@ export class Runtime {
       bytes += entryBytes(entry);
       this.proposals.applied(entry, results[i], nowMs);
     }
-    this.snapshots.grew(bytes);
+    this.snapshots.grew(entries.at(-1)?.index ?? 0, bytes);
   }
 
   #applied(index: number, digest: string): void {

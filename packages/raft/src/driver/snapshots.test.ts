@@ -41,7 +41,7 @@ function snapshotsOn(storage: Storage, seen: { readonly events: Event[]; readonl
     clock: systemClock,
     logger: silentLogger,
     metrics: {},
-    policy: { everyEntries: 1, everyLogBytes: 1, trailingEntries: 0 },
+    policy: { everyEntries: 1, everyLogBytes: 1, trailingEntries: 0, trailingBytes: 0 },
     index: 0,
     enqueue: (event) => seen.events.push(event),
     onError: (error) => seen.errors.push(error),

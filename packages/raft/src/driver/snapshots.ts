@@ -8,14 +8,17 @@ import type { ConfState, Index, SnapshotMeta, Term } from '../core/types.ts';
 import { RaftError } from './errors.ts';
 import { SNAPSHOT_SENDS_MAX_COUNT } from './limits.ts';
 import type { Clock, InboundSnapshot, RaftLogger, RaftMetrics, StateMachine, Storage, Transport } from './ports.ts';
+import { Trailing } from './trailing.ts';
 
 export interface SnapshotPolicy {
   /** A snapshot after this many applied entries … */
   readonly everyEntries: number;
   /** … or this many bytes of log, whichever comes first. */
   readonly everyLogBytes: number;
-  /** Entries kept behind it. */
+  /** Entries kept behind it … */
   readonly trailingEntries: number;
+  /** … as far as they are no more bytes of log than this. */
+  readonly trailingBytes: number;
 }
 
 export interface SnapshotsOptions {
@@ -35,6 +38,7 @@ export interface SnapshotsOptions {
 
 export class Snapshots {
   readonly #options: SnapshotsOptions;
+  readonly #trailing: Trailing;
   #index: Index;
   #bytesSince = 0;
   #saving: Promise<void> | null = null;
@@ -44,12 +48,14 @@ export class Snapshots {
 
   constructor(options: SnapshotsOptions) {
     this.#options = options;
+    this.#trailing = new Trailing(options.policy.trailingEntries, options.policy.trailingBytes);
     this.#index = options.index;
   }
 
-  /** Log bytes that were applied; counts towards the next snapshot. */
-  grew(bytes: number): void {
+  /** So many bytes of log were applied, up to `index`; they count towards the next snapshot. */
+  grew(index: Index, bytes: number): void {
     this.#bytesSince += bytes;
+    this.#trailing.grew(index, bytes);
   }
 
   /** Replaces the state machine by this snapshot and checks that it became what the snapshot says. */
@@ -79,10 +85,10 @@ export class Snapshots {
   async save(index: Index, term: Term, conf: ConfState): Promise<void> {
     if (this.#saving) return this.#saving;
     if (this.#stopped || index <= this.#index) return;
-    const { storage, stateMachine, clock, logger, metrics, policy, enqueue, onError } = this.#options;
+    const { storage, stateMachine, clock, logger, metrics, enqueue, onError } = this.#options;
     const startedMs = clock.nowMs();
     const captured = stateMachine.capture();
-    const compactTo = Math.max(0, index - policy.trailingEntries);
+    const compactTo = this.#trailing.compactTo(index);
     const meta = { index, term, conf, digest: captured.digest, sizeBytes: captured.sizeBytes };
     this.#index = index;
     this.#bytesSince = 0;

@@ -112,6 +112,7 @@ function sizesOf(random: SimRandom, leastEntries: number): Pick<Plan, 'snapshots
       everyEntries,
       everyLogBytes: random.pick([leastEntries * 4000, 1_000_000, 64_000_000]),
       trailingEntries: random.pick([0, 1, 5, 30]),
+      trailingBytes: 1_000_000,
     },
     digestEvery: random.pick([1, 7, 64]),
   };
