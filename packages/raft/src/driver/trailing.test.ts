@@ -17,6 +17,13 @@ test('large entries are kept by their bytes', () => {
   expect(trailing.compactTo(30)).toBe(24);
 });
 
+test('what fills the bytes to the last one is all that is kept', () => {
+  const trailing = new Trailing(Infinity, 3 * MIB);
+  trailing.grew(1, 1);
+  trailing.grew(2, 3 * MIB);
+  expect(trailing.compactTo(2)).toBe(1);
+});
+
 test('nothing that fits is dropped, and what is kept exceeds the bytes by no more than a stretch', () => {
   fc.assert(
     fc.property(

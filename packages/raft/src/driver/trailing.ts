@@ -18,6 +18,8 @@ export class Trailing {
   /** Oldest first; together they hold at least `maxBytes` where as much was applied. */
   readonly #stretches: Stretch[] = [];
   #bytes = 0;
+  /** Before the first stretch: what follows fills the bytes already. */
+  #droppable: Index = 0;
 
   constructor(maxCount: number, maxBytes: number) {
     this.#maxCount = maxCount;
@@ -36,6 +38,7 @@ export class Trailing {
       const oldest = this.#stretches[0];
       if (oldest === undefined || this.#bytes - oldest.bytes < this.#maxBytes) return;
       this.#bytes -= oldest.bytes;
+      this.#droppable = oldest.last;
       this.#stretches.shift();
     }
   }
@@ -43,7 +46,7 @@ export class Trailing {
   /** What may be dropped once a snapshot at `index`, the last one that was applied, is saved: everything up to here. */
   compactTo(index: Index): Index {
     let bytes = 0;
-    let droppable = 0;
+    let droppable = this.#droppable;
     for (const stretch of this.#stretches.toReversed()) {
       bytes += stretch.bytes;
       if (bytes <= this.#maxBytes) continue;
