@@ -76,9 +76,8 @@ export function auditRow(change: Change): AuditRow {
 /** The text of `historyRow`, under its index. */
 export function writeHistoryRow(hash: RowHash, change: Change): void {
   const { summary, undo } = change.story;
-  hash.raw('["');
-  hash.number(change.index);
-  hash.raw('",{"revision":');
+  writeKey(hash, change);
+  hash.raw('{"revision":');
   hash.number(change.revision);
   hash.raw(',"previousRevision":');
   hash.number(change.previousRevision);
@@ -95,9 +94,8 @@ export function writeHistoryRow(hash: RowHash, change: Change): void {
 /** The text of `auditRow`, under its index. */
 export function writeAuditRow(hash: RowHash, change: Change): void {
   const { target, summary } = change.story;
-  hash.raw('["');
-  hash.number(change.index);
-  hash.raw('",{"index":');
+  writeKey(hash, change);
+  hash.raw('{"index":');
   hash.number(change.index);
   hash.raw(',"timeMs":');
   hash.number(change.timeMs);
@@ -109,6 +107,13 @@ export function writeAuditRow(hash: RowHash, change: Change): void {
   hash.raw(',"revision":');
   hash.number(change.revision);
   hash.raw('}]');
+}
+
+/** Either row stands under the index of its entry. */
+function writeKey(hash: RowHash, { index }: Change): void {
+  hash.raw('["');
+  hash.number(index);
+  hash.raw('",');
 }
 
 function writeAuthorship(hash: RowHash, change: Change): void {
