@@ -38,6 +38,7 @@ export class ClusterHost {
   readonly nodeId: string;
   readonly #checkpoints: Checkpoint[] = [];
   #lookedMs = -Infinity;
+  /** When there was a quorum, as far as anybody looked. */
   #quorumMs = -Infinity;
   #withoutQuorum = false;
 
@@ -70,24 +71,22 @@ export class ClusterHost {
     return incarnationOf(this.raft.replica);
   }
 
+  /** What writes go by from here on: whoever was told that there is no quorum gets no unknown outcome from a write after it. */
   status(): RaftStatus {
-    return this.raft.status();
+    const status = this.raft.status();
+    this.#lookedMs = performance.now();
+    this.#withoutQuorum = status.role === 'leader' && !status.quorum;
+    if (status.quorum) this.#quorumMs = this.#lookedMs;
+    return status;
   }
 
   /** Age of what this node knows, whole ms; null where it was never in touch with a quorum since it started. */
   get staleMs(): number | null {
-    const { role, quorum, staleMs } = this.noteQuorum();
+    const { role, quorum, staleMs } = this.status();
     if (quorum) return finite(staleMs);
     // One that led until a moment ago never heard of a leader: its own last quorum is what it knows.
     const ownMs = performance.now() - this.#quorumMs;
     return finite(role === 'leader' ? ownMs : Math.min(staleMs, ownMs));
-  }
-
-  /** To be called now and then: remembers when there was a quorum. */
-  noteQuorum(): RaftStatus {
-    const status = this.raft.status();
-    if (status.quorum) this.#quorumMs = performance.now();
-    return status;
   }
 
   /** Resolves when the command is committed and applied here. Throws what the state machine refused. */
@@ -111,12 +110,7 @@ export class ClusterHost {
 
   /** False on a leader that lost it. Looked at every now and then only: this is the path of every write. */
   #hasQuorum(): boolean {
-    const nowMs = performance.now();
-    if (nowMs - this.#lookedMs >= quorumLookMs) {
-      const { role, quorum } = this.noteQuorum();
-      this.#withoutQuorum = role === 'leader' && !quorum;
-      this.#lookedMs = nowMs;
-    }
+    if (performance.now() - this.#lookedMs >= quorumLookMs) this.status();
     return !this.#withoutQuorum;
   }
 

@@ -90,7 +90,7 @@ export class Session {
       onSkipped: options.onPinsSkipped,
     });
     const ready = () => own.ready();
-    const onRound = (): void => this.#overlay.update(host.noteQuorum().quorum, performance.now());
+    const onRound = (): void => this.#overlay.update(host.status().quorum, performance.now());
     const { version, featureLevel: level = featureLevel } = settings;
     const facts = { raft: raftAddress, api, version, featureLevel: level };
     this.duties = new NodeDuties({ host, facts, ready, log, onRound });
