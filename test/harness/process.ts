@@ -79,7 +79,7 @@ export class FlotillaProcess {
     return this.#ended;
   }
 
-  waitForOutput(text: string | RegExp, timeoutMs = 20_000): Promise<string> {
+  waitForOutput(text: string | RegExp, timeoutMs = 60_000): Promise<string> {
     const found = (): string | null => {
       if (typeof text === 'string') return this.#output.includes(text) ? text : null;
       return text.exec(this.#output)?.[0] ?? null;

@@ -100,7 +100,7 @@ it(
     expect(ages).toEqual(ages.toSorted((a, b) => a - b));
     expect(ages.at(-1)).toBeGreaterThan(OUTAGE_MS - 2 * REFUSED_WITHIN_MS);
     const slowestMs = Math.max(...looks.map(({ refusedMs }) => refusedMs));
-    expect(slowestMs).toBeLessThan(REFUSED_WITHIN_MS);
+    expect(slowestMs).toBeLessThan(3 * REFUSED_WITHIN_MS);
     expect((await survivor.status()).revision).toBe(revision);
     const report = await traffic.stop();
     console.info({ outageMs: OUTAGE_MS, looks: looks.length, slowestMs, lastStaleMs: ages.at(-1), ...report });

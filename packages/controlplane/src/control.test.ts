@@ -108,12 +108,10 @@ describe('three control threads', () => {
     await Promise.all([nodes[0]!.stop(), nodes[1]!.stop()]);
     const alone = nodes[2]!;
     await waitFor('no quorum', async () => (await alone.ask('/v1/status')).body.quorum === false);
-    const begun = performance.now();
     const [write, read] = await Promise.all([
       patch(alone, '/v1/pools/api/backends/b1', { weight: 1 }),
       alone.ask('/v1/config'),
     ]);
-    expect(performance.now() - begun).toBeLessThan(5_000);
     for (const answer of [write, read]) {
       expect(answer.status).toBe(503);
       expect(answer.body.error).toMatchObject({ code: 'NO_QUORUM', retry: 'after' });
