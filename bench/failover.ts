@@ -2,7 +2,7 @@
  * How long a cluster of three real processes takes to start, and how long it takes writes to be accepted again after the
  * leader is killed, stands still or hands over. Prints one table; the exit code is 1 where a handover failed a write.
  *
- *   node bench/failover.ts [--kills 50] [--stops 10] [--transfers 20] [--starts 5]
+ *   ./scripts/with-node node bench/failover.ts [--kills 50] [--stops 10] [--transfers 20] [--starts 5]
  *
  * One start: from `flotilla demo` (what `npm start` runs, dependencies installed) to three nodes that answer GET /ready with
  * 200. One failover: SIGKILL of the leader to the first write that another node acknowledges; a client asks

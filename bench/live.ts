@@ -2,7 +2,7 @@
  * How soon what the cluster agrees on is live everywhere, on three real nodes: a weight, a verdict on health, the fence of a node
  * that diverged. Prints one table.
  *
- *   node bench/live.ts [--weights 300] [--verdicts 20] [--fences 2]
+ *   ./scripts/with-node node bench/live.ts [--weights 300] [--verdicts 20] [--fences 2]
  *
  * A weight, through each node in turn: from sending the PATCH with `wait=commit` to its answer; from that answer until all three
  * nodes, asked at once, have said that their proxy threads follow; and from sending it with `wait=all` to its answer.

@@ -1,6 +1,6 @@
 /**
  * One HTTP engine on one port before three backends on 127.0.0.1:9001-9003, with the settings of a plain listener: the
- * contestant for side-by-side measurements of the proxy alone. Usage: node bench/proxy-single.ts [port]
+ * contestant for side-by-side measurements of the proxy alone. Usage: ./scripts/with-node node bench/proxy-single.ts [port]
  */
 import { backendSpec, InProcessProxy, listenerSpec, poolSpec, routingSnapshot } from '@flotilla/dataplane/testing';
 

@@ -4,7 +4,7 @@
  * at the Raft port as fast as it is taken, and the leader's process stands still for 300 ms. Prints one table; the exit code
  * is 1 where the leader or the term changed.
  *
- *   node test/chaos/soak.ts [--minutes 10]
+ *   ./scripts/with-node node test/chaos/soak.ts [--minutes 10]
  */
 import { randomBytes } from 'node:crypto';
 import { readFileSync, rmSync } from 'node:fs';

@@ -1,4 +1,4 @@
-/** A few seconds of the fuzzer: proxy and reference agree, and every mutation was tried. `node test/fuzz/main.ts` runs longer. */
+/** A few seconds of the fuzzer: proxy and reference agree, and every mutation was tried. `./scripts/with-node node test/fuzz/main.ts` runs longer. */
 import { expect, it } from 'vitest';
 import { fuzz } from './fuzz.ts';
 

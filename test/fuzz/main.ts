@@ -1,5 +1,5 @@
 /**
- * `node test/fuzz/main.ts [--minutes N] [--seed N] [--case N]`: looks for messages that the proxy and a strict reference parser
+ * `./scripts/with-node node test/fuzz/main.ts [--minutes N] [--seed N] [--case N]`: looks for messages that the proxy and a strict reference parser
  * read differently. Prints the seed first, what was tried at the end; exit code 1 where they disagree. `--case` tells one again.
  */
 import { parseArgs } from 'node:util';
@@ -30,6 +30,6 @@ for (const [name, { tried, forwarded, refused }] of report.coverage)
       `${name.padEnd(48)}${String(tried).padStart(8)} tried${String(forwarded).padStart(8)} forwarded${String(refused).padStart(8)} refused`,
     );
 for (const { round, seed: caseSeed, mutations, text } of report.disagreements)
-  say(`\n${round} case ${caseSeed} (${mutations.join(', ')}): node test/fuzz/main.ts --case ${caseSeed}\n  ${text}`);
+  say(`\n${round} case ${caseSeed} (${mutations.join(', ')}): ./scripts/with-node node test/fuzz/main.ts --case ${caseSeed}\n  ${text}`);
 say(`\n${report.cases} cases in ${report.seconds.toFixed(0)} s, ${report.disagreements.length} disagreements`);
 process.exitCode = report.disagreements.length > 0 ? 1 : 0;

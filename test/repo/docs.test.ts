@@ -2,12 +2,15 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { filesBelow, packages, read, report, root } from './workspace.ts';
+import { codeFiles, filesBelow, packages, read, report, root } from './workspace.ts';
 
 const CHANGELOG_HEADINGS = new Set(['Safety', 'Features', 'Operations', 'Internals']);
-const ROOT_DOCUMENTS = ['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', 'STYLE.md', 'CHANGELOG.md'];
+const ROOT_DOCUMENTS = ['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', 'SECURITY.md', 'STYLE.md', 'CHANGELOG.md'];
 
-const documents = (): string[] => [...ROOT_DOCUMENTS, ...filesBelow('docs').filter((path) => path.endsWith('.md'))];
+const documents = (): string[] => [
+  ...ROOT_DOCUMENTS,
+  ...['docs', 'packages'].flatMap(filesBelow).filter((path) => path.endsWith('.md')),
+];
 const here = (path: string): boolean => existsSync(join(root, path));
 
 /** `packages/raft/src/core`, `test/repo`, and the short form `raft/driver` for a folder of a package. */
@@ -58,6 +61,13 @@ describe('documents', () => {
 
   test('scripts in documents exist', () => {
     expect(report(documents().filter(here).flatMap(missingScripts), 'correct the command or add the script')).toBe('');
+  });
+
+  test('commands in documents and file headers run under the Node that comes with the repository', () => {
+    const faults = [...documents(), ...codeFiles()].flatMap((path) =>
+      [...read(path).matchAll(/(?<!with-node |[\w/.-])node [\w/.-]+\.ts\b/g)].map((match) => `: `),
+    );
+    expect(report(faults, 'write ./scripts/with-node node …: a Node before 24 strips no types')).toBe('');
   });
 
   test('CHANGELOG.md sorts every change under one of four headings', () => {

@@ -1,5 +1,5 @@
 /**
- * `node packages/simulator/src/main.ts --seeds N [--seed S] [--time 30s]`: runs seeds, shows progress, speed and coverage. For
+ * `./scripts/with-node node packages/simulator/src/main.ts --seeds N [--seed S] [--time 30s]`: runs seeds, shows progress, speed and coverage. For
  * one seed: `--trace N` prints its last N lines, `--plan` what it decides, `--shrink` the smallest plan that fails alike. Exit code 1 and the command to see it again where a property was broken, 2 where too little happened.
  */
 import { parseArgs } from 'node:util';

@@ -4,7 +4,7 @@
  */
 import Type, { type Static, type TSchema } from 'typebox';
 
-/** The pattern of every id and name: contract.md. */
+/** Every id and name of a configuration: a label of DNS in lower case, so that it may be a host name, a label of a metric, a part of a path. */
 export const ID_PATTERN = '^[a-z0-9][a-z0-9-]{0,62}$';
 /** A field name of HTTP (RFC 9110 token). */
 const TOKEN_PATTERN = "^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}$";

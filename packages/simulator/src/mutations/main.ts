@@ -1,5 +1,5 @@
 /**
- * `node packages/simulator/src/mutations/main.ts [part of a name]…`: puts every fault of the table into the product, each in
+ * `./scripts/with-node node packages/simulator/src/mutations/main.ts [part of a name]…`: puts every fault of the table into the product, each in
  * a process of its own, and demands that the simulator finds it within its seeds. Writes docs/simulator-mutations.md when all
  * were run, in one go or in several on the same sources.
  */

@@ -25,7 +25,7 @@ export function tableOf(rows: readonly MutationRow[]): string {
 
 Each row is one fault put into \`packages/raft/src\`, or into \`packages/controlplane/src/state\`, by replacing a piece of source while
 it is loaded; the product itself is not touched. Seeds are tried from 1 on until a checker speaks. All rows are of the same sources,
-written by \`node packages/simulator/src/mutations/main.ts\`, which takes three minutes of two idle cores: ${caught} of ${faults.length} were caught. The
+written by \`./scripts/with-node node packages/simulator/src/mutations/main.ts\`, which takes three minutes of two idle cores: ${caught} of ${faults.length} were caught. The
 control breaks no rule, and must not be.
 
 | fault | in | caught by | seeds needed | seconds |
