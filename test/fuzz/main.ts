@@ -30,6 +30,8 @@ for (const [name, { tried, forwarded, refused }] of report.coverage)
       `${name.padEnd(48)}${String(tried).padStart(8)} tried${String(forwarded).padStart(8)} forwarded${String(refused).padStart(8)} refused`,
     );
 for (const { round, seed: caseSeed, mutations, text } of report.disagreements)
-  say(`\n${round} case ${caseSeed} (${mutations.join(', ')}): ./scripts/with-node node test/fuzz/main.ts --case ${caseSeed}\n  ${text}`);
+  say(
+    `\n${round} case ${caseSeed} (${mutations.join(', ')}): ./scripts/with-node node test/fuzz/main.ts --case ${caseSeed}\n  ${text}`,
+  );
 say(`\n${report.cases} cases in ${report.seconds.toFixed(0)} s, ${report.disagreements.length} disagreements`);
 process.exitCode = report.disagreements.length > 0 ? 1 : 0;

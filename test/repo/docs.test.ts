@@ -65,7 +65,7 @@ describe('documents', () => {
 
   test('commands in documents and file headers run under the Node that comes with the repository', () => {
     const faults = [...documents(), ...codeFiles()].flatMap((path) =>
-      [...read(path).matchAll(/(?<!with-node |[\w/.-])node [\w/.-]+\.ts\b/g)].map((match) => `: `),
+      [...read(path).matchAll(/(?<!with-node |[\w/.-])node [\w/.-]+\.ts\b/g)].map((match) => `${path}: ${match[0]}`),
     );
     expect(report(faults, 'write ./scripts/with-node node …: a Node before 24 strips no types')).toBe('');
   });
