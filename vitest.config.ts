@@ -24,7 +24,7 @@ export default defineConfig({
       {
         test: {
           name: 'integration',
-          include: ['test/{e2e,fuzz,harness,integration,linearizability,strangers}/**/*.test.ts'],
+          include: ['test/{fuzz,harness,integration,linearizability,strangers}/**/*.test.ts'],
           testTimeout: INTEGRATION_TIMEOUT_MS,
           hookTimeout: INTEGRATION_TIMEOUT_MS,
           fileParallelism: false,

@@ -14,7 +14,7 @@ import { FlotillaProcess } from './process.ts';
 
 /** Listener `web` as configured; each node adds its offset to get at its own port. */
 const WEB_PORT = 8080;
-export const READY_WITHIN_MS = 75_000;
+const READY_WITHIN_MS = 75_000;
 
 export interface ClusterOptions {
   readonly nodes?: number;

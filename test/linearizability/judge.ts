@@ -42,7 +42,7 @@ export function judge(model: Model<DocumentState, DocumentInput, DocumentOutput>
 }
 
 /** Unknown changes that were seen, with the time by which they must have happened; all that is known as it is. */
-export function withoutUnseen(history: History): History {
+function withoutUnseen(history: History): History {
   const known = history.filter((operation) => operation.output !== null);
   const seen = history
     .filter((operation) => operation.output === null)

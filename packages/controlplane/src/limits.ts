@@ -77,7 +77,6 @@ export const watchClientsMax = 256;
 export const watchBufferCount = 4_096;
 export const watchHeartbeatMs = 15_000;
 
-export const drainDeadlineMaxMs = 24 * 3_600_000;
 /** The longest wait between readiness down and closing connections. */
 export const drainPropagationMaxMs = 600_000;
 /** Parsing YAML is slow and holds the loop: larger documents are to be sent as JSON. */
@@ -107,6 +106,8 @@ export const featureLevel = 3;
 export const incarnationBytes = 8;
 /** Entries that a learner may lack when it gets its vote: what arrives while the change is made. */
 export const promotionLagMax = 512;
+/** A learner that was silent for so long gets no vote yet. */
+export const promotionSilenceMs = 1_000;
 export const nodeDutiesMs = 500;
 /** Reasons for not being ready that are told to the others. */
 export const reasonsMaxCount = 10;

@@ -5,7 +5,7 @@
 import type { Entry, EntryKind, SnapshotMeta, StateMachine } from '@flotilla/raft';
 import { featureLevel } from './limits.ts';
 import { advance, applyCommandBytes } from './state/apply.ts';
-import { ChangeSet } from './state/changes.ts';
+import { ChangeSet } from './state/change-set.ts';
 import { clusterLevel } from './state/features.ts';
 import { RESTORE_SLICE_BYTES } from './state/limits.ts';
 import type { Changes, CommandResult } from './state/result.ts';

@@ -8,7 +8,7 @@ import { EXIT, errorText } from '@flotilla/shared';
 import { CliError } from '../cli-error.ts';
 import type { PemPair } from './authority.ts';
 
-export const PUBLIC_MODE = 0o644;
+const PUBLIC_MODE = 0o644;
 export const SECRET_MODE = 0o600;
 const DIRECTORY_MODE = 0o700;
 

@@ -164,7 +164,7 @@ function weightCommand(): Command {
 }
 
 /** Also used by drain: anything with a slash is a backend. */
-export function poolAndBackend(text: string): string {
+function poolAndBackend(text: string): string {
   if (!/^[^/]+\/[^/]+$/.test(text)) throw new InvalidArgumentError('must be POOL/BACKEND, e.g. api/b1');
   return text;
 }

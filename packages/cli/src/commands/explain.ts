@@ -69,7 +69,7 @@ export function registerExplain(program: Command): void {
 }
 
 /** A path alone names no host. */
-export function targetOf(text: string): { readonly host: string; readonly path: string } {
+function targetOf(text: string): { readonly host: string; readonly path: string } {
   const isPath = text.startsWith('/');
   const url = URL.parse(isPath ? `http://any${text}` : text.includes('://') ? text : `http://${text}`);
   if (url === null) throw new CliError(EXIT.usage, `"${text}" is not a URL or a path: http://example.com/api or /api`);

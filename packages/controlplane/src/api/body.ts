@@ -55,7 +55,7 @@ function parseYaml(text: string): unknown {
 }
 
 /** Iterative: a hostile document must not overflow the stack. */
-export function tooDeep(root: unknown): boolean {
+function tooDeep(root: unknown): boolean {
   let level: unknown[] = [root];
   for (let depth = 0; depth <= bodyDepthMax; depth += 1) {
     const next: unknown[] = [];

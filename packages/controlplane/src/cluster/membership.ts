@@ -7,7 +7,13 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type ConfState, RaftError } from '@flotilla/raft';
 import { FlotillaError } from '@flotilla/shared';
-import { confPendingRetryMs, incarnationBytes, promotionLagMax, proposalTimeoutMs } from '../limits.ts';
+import {
+  confPendingRetryMs,
+  incarnationBytes,
+  promotionLagMax,
+  promotionSilenceMs,
+  proposalTimeoutMs,
+} from '../limits.ts';
 import { announceFault } from '../state/index.ts';
 import { type ClusterHost, nameOf } from './host.ts';
 import type { RollCall } from './roll-call.ts';
@@ -36,7 +42,7 @@ export interface JoinAnswer {
 const NO_CONTEXT = new Uint8Array(0);
 
 /** A fresh identity for a node on a fresh disk. */
-export function newReplicaId(id: string): string {
+function newReplicaId(id: string): string {
   return `${id}#${randomBytes(incarnationBytes).toString('hex')}`;
 }
 
@@ -121,8 +127,6 @@ export async function promoteReady(host: ClusterHost): Promise<string | null> {
   await change(host, [{ op: 'add-voter', id: ready.id }], true);
   return ready.id;
 }
-
-const promotionSilenceMs = 1_000;
 
 export function replicasOf(conf: ConfState): string[] {
   return [...new Set([...conf.voters, ...conf.votersOutgoing, ...conf.learners, ...conf.learnersNext])];

@@ -19,7 +19,7 @@ import type { Sealing } from '../secrets/seal-draft.ts';
 import { type Changes, clusterLevel, commandLevel, type FenceRow, readFence } from '../state/index.ts';
 import { peerAddresses } from './address-book.ts';
 import type { Opened } from './boot.ts';
-import { announceChanges } from './changes.ts';
+import { announceChanges } from './watch-events.ts';
 import { OwnDrain } from './drain.ts';
 import { ClusterHost, nameOf } from './host.ts';
 import { LeaderDuties } from './leader-duties.ts';

@@ -3,7 +3,7 @@
  * changes nothing but the index and the time that every entry brings.
  */
 import type { Entry } from '@flotilla/raft';
-import type { ChangeSet } from './changes.ts';
+import type { ChangeSet } from './change-set.ts';
 import { decodeCommand } from './codec.ts';
 import type { ClusterInit, Command } from './commands.ts';
 import { applyConfigCommand } from './config-commands.ts';

@@ -1,8 +1,9 @@
 /** The shape of every command of `commands.ts`. What does not fit is refused when applied, on every node alike. */
-import { closed, id, oneOf } from '@flotilla/shared/schema';
+import { closed, id, oneOf, WEIGHT_MAX } from '@flotilla/shared/schema';
 import Type, { type TSchema } from 'typebox';
 import type { CommandType } from './commands.ts';
 import {
+  DRAIN_MAX_MS,
   MEMBERS_MAX_COUNT,
   OBSERVATIONS_MAX_COUNT,
   PIN_PARTITIONS_COUNT,
@@ -44,7 +45,7 @@ export const COMMAND_SCHEMAS: Readonly<Record<Exclude<CommandType, 'pins.put'>, 
   'backend.set': command({
     pool: id('Pool.'),
     id: id('Backend.'),
-    weight: Type.Optional(Type.Integer({ minimum: 0, maximum: 1_000 })),
+    weight: Type.Optional(Type.Integer({ minimum: 0, maximum: WEIGHT_MAX })),
     state: Type.Optional(oneOf(['enabled', 'draining', 'maintenance'])),
     ifMatch,
   }),
@@ -79,8 +80,8 @@ export const COMMAND_SCHEMAS: Readonly<Record<Exclude<CommandType, 'pins.put'>, 
   'member.fence': command({ id: node, replica: text, index: count, digest: text, itsDigest: text }),
   'drain.set': command({
     id: node,
-    deadlineMs: Type.Optional(Type.Integer({ minimum: 0, maximum: 86_400_000 })),
-    propagationMs: Type.Optional(Type.Integer({ minimum: 0, maximum: 86_400_000 })),
+    deadlineMs: Type.Optional(Type.Integer({ minimum: 0, maximum: DRAIN_MAX_MS })),
+    propagationMs: Type.Optional(Type.Integer({ minimum: 0, maximum: DRAIN_MAX_MS })),
     reason: Type.Optional(text),
     force: Type.Optional(Type.Boolean()),
   }),

@@ -1,6 +1,6 @@
 /** What a command's handler works with: the state, the log's index and time, who asked, and where changes are noted. */
 import type { ErrorCode, FaultDetail } from '@flotilla/shared';
-import type { ChangeSet } from './changes.ts';
+import type { ChangeSet } from './change-set.ts';
 import type { CommandOk, CommandRefused } from './result.ts';
 import type { State } from './state.ts';
 

@@ -32,10 +32,12 @@ export const EJECTION_MAX_MS = 300_000;
 export const EJECTION_FORGET_MS = 600_000;
 
 export const DRAIN_DEADLINE_DEFAULT_MS = 30_000;
+/** A day: no drain takes longer. */
+export const DRAIN_MAX_MS = 86_400_000;
 /** Between readiness down and closing connections: what probes and DNS in front of us need to notice. */
 export const DRAIN_PROPAGATION_DEFAULT_MS = 3_000;
 
-/** Pins of all pools together; more are not taken until some expire. 52 bytes each on every node. */
+/** Pins of all pools together; more are not taken until some expire. 59 bytes each on every node. */
 export const PINS_MAX_COUNT = 1_000_000;
 /** Parts of the key space, by hash, in which the pin table is swept and cleared. */
 export const PIN_PARTITIONS_COUNT = 256;

@@ -135,7 +135,7 @@ export function ownerOf(state: Pick<State, 'derived'>, slot: number, pool: numbe
 }
 
 /** How long a pin of the pool lasts; 0: the pool has no use for the table. */
-export function pinTtlMs({ affinity }: PoolRow): number {
+function pinTtlMs({ affinity }: PoolRow): number {
   return affinity === null || affinity.type === 'cookie' ? 0 : affinity.ttlMs;
 }
 

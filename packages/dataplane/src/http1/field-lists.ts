@@ -15,7 +15,7 @@ export function tokenList(value: string): string[] | null {
   return members;
 }
 
-export function isToken(text: string): boolean {
+function isToken(text: string): boolean {
   for (let at = 0; at < text.length; at++)
     if (((BYTE_CLASS[text.charCodeAt(at)] as number) & TOKEN) === 0) return false;
   return text !== '';

@@ -1,6 +1,7 @@
 /**
  * Heads of HTTP/1.1 as fields of HTTP/2 (RFC 9113 §8.2): lower-case names, nothing of a connection, pseudo-fields first.
  */
+import { HOP_BY_HOP } from '../http1/copy-fields.ts';
 import { MessageHead } from '../http1/head.ts';
 import type { RequestHead, ResponseHead } from '../http1/head.ts';
 import { FIELD } from '../http1/known-fields.ts';
@@ -8,16 +9,7 @@ import { DONE, parseFields } from '../http1/parse-fields.ts';
 
 /** Indexed by field id: those that HTTP/2 has no place for. */
 const DROPPED = new Uint8Array(32);
-for (const id of [
-  FIELD.connection,
-  FIELD.keepAlive,
-  FIELD.proxyConnection,
-  FIELD.te,
-  FIELD.transferEncoding,
-  FIELD.upgrade,
-  FIELD.http2Settings,
-])
-  DROPPED[id] = 1;
+for (const id of HOP_BY_HOP) DROPPED[id] = 1;
 
 export function responseFields(head: ResponseHead, status: number): string[] {
   const fields = [':status', String(status)];

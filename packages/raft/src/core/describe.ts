@@ -39,7 +39,7 @@ function describeSnapshot(meta: SnapshotMeta): string {
   return `snapshot ${meta.index}@${meta.term} ${describeConf(meta.conf)}`;
 }
 
-export function describeMessage(message: Message): string {
+function describeMessage(message: Message): string {
   const { type, term } = message;
   switch (message.type) {
     case 'vote': {

@@ -13,7 +13,7 @@ import { EntryKind, type Index, type ReplicaId, type Term } from './types.ts';
 
 const NO_DATA = new Uint8Array(0);
 
-export function hasConfBetween(s: RaftState, after: Index, to: Index): boolean {
+function hasConfBetween(s: RaftState, after: Index, to: Index): boolean {
   for (let index = after + 1; index <= to; index += 1) {
     if (s.log.entryAt(index)?.kind === EntryKind.conf) return true;
   }

@@ -69,7 +69,7 @@ function waitsForMore(s: RaftState, progress: Progress, lastIndex: Index): boole
 const NOTHING: { readonly entries: readonly Entry[]; readonly bytes: number } = { entries: [], bytes: 0 };
 
 /** Everything that the window allows. */
-export function sendEntries(s: RaftState, to: ReplicaId, progress: Progress): void {
+function sendEntries(s: RaftState, to: ReplicaId, progress: Progress): void {
   while (sendAppend(s, to, progress, 'entries')) {
     if (progress.state !== 'replicate') return;
   }

@@ -20,7 +20,7 @@ export function resetElectionDeadline(s: RaftState): void {
   s.electionDeadlineMs = Math.max(s.nowMs + waitMs, s.patientUntilMs);
 }
 
-export function setLeader(s: RaftState, leader: ReplicaId | null): void {
+function setLeader(s: RaftState, leader: ReplicaId | null): void {
   if (s.leader === leader) return;
   s.leader = leader;
   s.patientUntilMs = 0;

@@ -7,7 +7,7 @@ import type { Message } from '../core/messages.ts';
 import type { Entry, Index, ReplicaId, Role, Term } from '../core/types.ts';
 import type { Replica } from './core-replica.ts';
 
-export class SafetyViolation extends Error {
+class SafetyViolation extends Error {
   override readonly name = 'SafetyViolation';
 }
 

@@ -35,7 +35,7 @@ export function parseScript(text: string): { readonly blocks: readonly Block[]; 
 }
 
 /** Runs a script and gives it back with the traces that its commands gave. */
-export function runScript(text: string): string {
+function runScript(text: string): string {
   const { blocks, tail } = parseScript(text);
   const commands = new ScriptCommands();
   const out: string[] = [];

@@ -13,7 +13,7 @@ const BLOCK_SEGMENTS = 256;
 /** Pool, four words of the key, backend, expiry, revision: eight little-endian words, a cell without its sequence number. */
 export const PIN_RECORD_BYTES = 32;
 /** Bytes that one slice has at most. */
-export const PIN_SLICE_BYTES = 262_144;
+const PIN_SLICE_BYTES = 262_144;
 
 export class PinCapture {
   /** Pins at the moment of the capture. */

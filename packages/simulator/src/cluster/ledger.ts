@@ -50,7 +50,7 @@ export interface LedgerListener {
   onRestored(index: number, chain: string): void;
 }
 
-export const UNWRITTEN: RegisterRow = { value: 0, version: 0 };
+const UNWRITTEN: RegisterRow = { value: 0, version: 0 };
 
 const BALLAST_COUNT = 20;
 

@@ -6,7 +6,8 @@ import { closed } from '@flotilla/shared/schema';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import Type from 'typebox';
 import { drainView } from '../../cluster/views.ts';
-import { drainDeadlineMaxMs, drainPropagationMaxMs } from '../../limits.ts';
+import { drainPropagationMaxMs } from '../../limits.ts';
+import { DRAIN_MAX_MS } from '../../state/index.ts';
 import type { By, JoinRequest } from '../../cluster/membership.ts';
 import type { ApiContext } from '../context.ts';
 import {
@@ -35,7 +36,7 @@ const JoinBody = closed({
 const DrainBody = Type.Union([
   Type.Null(),
   closed({
-    deadlineMs: Type.Optional(Type.Integer({ minimum: 0, maximum: drainDeadlineMaxMs })),
+    deadlineMs: Type.Optional(Type.Integer({ minimum: 0, maximum: DRAIN_MAX_MS })),
     propagationMs: Type.Optional(Type.Integer({ minimum: 0, maximum: drainPropagationMaxMs })),
     reason: Type.Optional(Type.String({ maxLength: 200 })),
   }),
