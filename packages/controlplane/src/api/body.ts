@@ -56,16 +56,16 @@ function parseYaml(text: string): unknown {
 
 /** Iterative: a hostile document must not overflow the stack. */
 function tooDeep(root: unknown): boolean {
-  let level: unknown[] = [root];
+  let level = isObject(root) ? [root] : [];
   for (let depth = 0; depth <= bodyDepthMax; depth += 1) {
-    const next: unknown[] = [];
-    for (const value of level)
-      if (typeof value === 'object' && value !== null)
-        for (const child of Object.values(value)) if (typeof child === 'object' && child !== null) next.push(child);
-    if (next.length === 0) return false;
-    level = next;
+    level = level.flatMap((value) => Object.values(value).filter(isObject));
+    if (level.length === 0) return false;
   }
   return true;
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null;
 }
 
 function depthError(): FlotillaError {

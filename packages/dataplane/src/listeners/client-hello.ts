@@ -12,6 +12,8 @@ export type ClientHelloResult =
   | { readonly type: 'hello'; readonly serverName: string };
 
 const RECORD_HANDSHAKE = 22;
+/** Of SSL 3 and every TLS: the first byte of the version. */
+const RECORD_VERSION_MAJOR = 3;
 const RECORD_HEADER_BYTES = 5;
 const RECORD_MAX_BYTES = 16_384;
 const CLIENT_HELLO = 1;
@@ -21,6 +23,7 @@ const NAME_TYPE_HOST = 0;
 const HOST_MAX_BYTES = 255;
 
 const MALFORMED: ClientHelloResult = { type: 'error', reason: 'client-hello-malformed' };
+const TOO_LARGE: ClientHelloResult = { type: 'error', reason: 'client-hello-too-large' };
 const MORE: ClientHelloResult = { type: 'more' };
 
 export function parseClientHello(bytes: Buffer): ClientHelloResult {
@@ -46,28 +49,37 @@ export function parseClientHello(bytes: Buffer): ClientHelloResult {
 /** The ClientHello message alone, put together from its records. */
 function handshakeBytes(bytes: Buffer): Buffer | ClientHelloResult {
   const parts: Buffer[] = [];
-  let have = 0;
-  let need = 0;
+  let haveBytes = 0;
+  /** Of the whole message; null until its own header is there. */
+  let messageBytes: number | null = null;
   for (let at = 0; ; ) {
-    if (bytes.length > at && bytes[at] !== RECORD_HANDSHAKE) return MALFORMED;
-    if (bytes.length > at + 1 && bytes[at + 1] !== 3) return MALFORMED;
-    if (bytes.length < at + RECORD_HEADER_BYTES) break;
-    const length = bytes.readUInt16BE(at + 3);
-    if (length === 0 || length > RECORD_MAX_BYTES) return MALFORMED;
-    const part = bytes.subarray(at + RECORD_HEADER_BYTES, at + RECORD_HEADER_BYTES + length);
+    const contentBytes = recordContentBytes(bytes, at);
+    if (contentBytes === null) return MALFORMED;
+    if (contentBytes === 0) break;
+    const start = at + RECORD_HEADER_BYTES;
+    const part = bytes.subarray(start, start + contentBytes);
+    if (at === 0 && part.length > 0 && part[0] !== CLIENT_HELLO) return MALFORMED;
     parts.push(part);
-    have += part.length;
-    if (part.length > 0 && parts.length === 1 && part[0] !== CLIENT_HELLO) return MALFORMED;
-    if (need === 0 && have >= HANDSHAKE_HEADER_BYTES) {
-      need = HANDSHAKE_HEADER_BYTES + Buffer.concat(parts).readUIntBE(1, 3);
-      if (need > CLIENT_HELLO_MAX_BYTES) return { type: 'error', reason: 'client-hello-too-large' };
+    haveBytes += part.length;
+    if (messageBytes === null && haveBytes >= HANDSHAKE_HEADER_BYTES) {
+      messageBytes = HANDSHAKE_HEADER_BYTES + Buffer.concat(parts).readUIntBE(1, 3);
+      if (messageBytes > CLIENT_HELLO_MAX_BYTES) return TOO_LARGE;
     }
-    if (need > 0 && have >= need) return Buffer.concat(parts, need);
-    if (part.length < length) break;
-    at += RECORD_HEADER_BYTES + length;
+    if (messageBytes !== null && haveBytes >= messageBytes) return Buffer.concat(parts, messageBytes);
+    if (part.length < contentBytes) break;
+    at = start + contentBytes;
   }
   // Many tiny records: their headers count too.
-  return bytes.length > CLIENT_HELLO_MAX_BYTES ? { type: 'error', reason: 'client-hello-too-large' } : MORE;
+  return bytes.length > CLIENT_HELLO_MAX_BYTES ? TOO_LARGE : MORE;
+}
+
+/** What the record at `at` holds by its header; 0 while that is not whole; null where it is no record of a handshake, said at once. */
+function recordContentBytes(bytes: Buffer, at: number): number | null {
+  if (bytes.length > at && bytes[at] !== RECORD_HANDSHAKE) return null;
+  if (bytes.length > at + 1 && bytes[at + 1] !== RECORD_VERSION_MAJOR) return null;
+  if (bytes.length < at + RECORD_HEADER_BYTES) return 0;
+  const contentBytes = bytes.readUInt16BE(at + 3);
+  return contentBytes === 0 || contentBytes > RECORD_MAX_BYTES ? null : contentBytes;
 }
 
 function serverName(extension: Buffer): ClientHelloResult {

@@ -18,6 +18,23 @@ export type ProxyHeaderResult =
 
 const V2_SIGNATURE = Buffer.from('\r\n\r\n\0\r\nQUIT\n', 'latin1');
 const V2_FIXED_BYTES = 16;
+/** The byte after the signature: version 2, and whether the proxy speaks for itself or for a client. */
+const V2_LOCAL = 0x20;
+const V2_PROXY = 0x21;
+/** The byte after that: family and transport. Those above UDP over IPv6 are sockets of Unix, which have no address for us. */
+const V2_UNSPECIFIED = 0x00;
+const V2_UDP_IPV6 = 0x22;
+/** Bytes of both addresses and ports of each family and transport; others are not defined. */
+const V2_ADDRESSES_BYTES: ReadonlyMap<number, number> = new Map([
+  [V2_UNSPECIFIED, 0],
+  [0x11, 12],
+  [0x12, 12],
+  [0x21, 36],
+  [V2_UDP_IPV6, 36],
+  [0x31, 216],
+  [0x32, 216],
+]);
+const V2_IPV4_ADDRESSES_BYTES = 12;
 const V1_SIGNATURE = Buffer.from('PROXY ', 'latin1');
 const MORE: ProxyHeaderResult = { type: 'more' };
 
@@ -29,6 +46,11 @@ export function parseProxyHeader(bytes: Buffer): ProxyHeaderResult {
 
 function malformed(): ProxyHeaderResult {
   return { type: 'error', reason: 'proxy-header-malformed' };
+}
+
+/** A sound header that names no client. */
+function nobody(length: number): ProxyHeaderResult {
+  return { type: 'header', endpoints: null, length };
 }
 
 /** True also while the bytes so far could become the signature. */
@@ -44,7 +66,7 @@ function parseV1(bytes: Buffer): ProxyHeaderResult {
   if (length > PROXY_V1_MAX_BYTES) return malformed();
   const words = bytes.toString('latin1', 0, end).split(' ');
   const family = words[1];
-  if (family === 'UNKNOWN') return { type: 'header', endpoints: null, length };
+  if (family === 'UNKNOWN') return nobody(length);
   const [, , clientIp = '', localIp = '', clientPortText = '', localPortText = ''] = words;
   const isAddress = family === 'TCP4' ? isIPv4 : family === 'TCP6' ? isIPv6 : null;
   if (isAddress === null || words.length !== 6 || !isAddress(clientIp) || !isAddress(localIp)) return malformed();
@@ -62,24 +84,23 @@ function v1Port(text: string): number {
 
 function parseV2(bytes: Buffer): ProxyHeaderResult {
   if (bytes.length < V2_FIXED_BYTES) return MORE;
-  const versionAndCommand = bytes.readUInt8(12);
-  if (versionAndCommand !== 0x20 && versionAndCommand !== 0x21) return malformed();
-  const familyAndTransport = bytes.readUInt8(13);
+  const command = bytes.readUInt8(12);
+  if (command !== V2_LOCAL && command !== V2_PROXY) return malformed();
+  const family = bytes.readUInt8(13);
   const length = V2_FIXED_BYTES + bytes.readUInt16BE(14);
   if (length > PROXY_V2_MAX_BYTES) return malformed();
   if (bytes.length < length) return MORE;
   // LOCAL: the receiver must accept it and discard whatever it carries.
-  const local = versionAndCommand === 0x20;
-  const addressLength = { 0x11: 12, 0x12: 12, 0x21: 36, 0x22: 36, 0x31: 216, 0x32: 216, 0x00: 0 }[familyAndTransport];
-  if (addressLength === undefined || length - V2_FIXED_BYTES < addressLength)
-    return local ? { type: 'header', endpoints: null, length } : malformed();
-  const tlvs = bytes.subarray(V2_FIXED_BYTES + addressLength, length);
+  const isLocal = command === V2_LOCAL;
+  const addressesBytes = V2_ADDRESSES_BYTES.get(family);
+  if (addressesBytes === undefined || length - V2_FIXED_BYTES < addressesBytes)
+    return isLocal ? nobody(length) : malformed();
+  const tlvs = bytes.subarray(V2_FIXED_BYTES + addressesBytes, length);
   // An unspecified family has no addresses, so all the rest may be anything.
-  if (familyAndTransport !== 0 && !areTlvs(tlvs)) return malformed();
-  if (local || familyAndTransport === 0 || familyAndTransport > 0x22)
-    return { type: 'header', endpoints: null, length };
-  const endpoints = { ...v2Addresses(bytes, addressLength === 12 ? 4 : 16), extensions: Buffer.from(tlvs) };
-  return { type: 'header', endpoints, length };
+  if (family !== V2_UNSPECIFIED && !areTlvs(tlvs)) return malformed();
+  if (isLocal || family === V2_UNSPECIFIED || family > V2_UDP_IPV6) return nobody(length);
+  const addresses = v2Addresses(bytes, addressesBytes === V2_IPV4_ADDRESSES_BYTES ? 4 : 16);
+  return { type: 'header', endpoints: { ...addresses, extensions: Buffer.from(tlvs) }, length };
 }
 
 function v2Addresses(bytes: Buffer, size: 4 | 16): Omit<Endpoints, 'extensions'> {

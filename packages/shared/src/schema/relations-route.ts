@@ -39,26 +39,34 @@ function checkTarget(route: RouteConfig, path: string, context: RelationContext)
   if (route.pool !== null && route.redirect !== null)
     faults.add(path, 'has both a pool and a redirect; only one can be');
   if (route.pool !== null) checkPoolName(route.pool, `${path}.pool`, context);
-  if (route.split.length > 0 && route.pool === null) {
-    faults.add(`${path}.split`, 'needs a pool, which takes the rest');
-  }
+  checkSplit(route, `${path}.split`, context);
+  if (route.redirect !== null) checkRedirect(route.redirect, `${path}.redirect`, context);
+}
+
+function checkSplit({ pool, split }: RouteConfig, path: string, context: RelationContext): void {
+  const { faults } = context;
+  if (split.length > 0 && pool === null) faults.add(path, 'needs a pool, which takes the rest');
   let percent = 0;
-  const seen = new Set<string>(route.pool === null ? [] : [route.pool]);
-  for (const [at, share] of route.split.entries()) {
+  const seen = new Set<string>(pool === null ? [] : [pool]);
+  for (const [at, share] of split.entries()) {
     percent += share.weight;
-    checkPoolName(share.pool, `${path}.split[${at}].pool`, context);
-    if (seen.has(share.pool)) faults.add(`${path}.split[${at}].pool`, `"${share.pool}" already has a share`);
+    checkPoolName(share.pool, `${path}[${at}].pool`, context);
+    if (seen.has(share.pool)) faults.add(`${path}[${at}].pool`, `"${share.pool}" already has a share`);
     seen.add(share.pool);
   }
-  if (percent > PERCENT)
-    faults.add(`${path}.split`, `weights are percent and add up to ${percent}; at most ${PERCENT}`);
-  if (route.redirect !== null) {
-    const { scheme, host, path: to } = route.redirect;
-    if (scheme === null && host === null && to === null) {
-      faults.add(`${path}.redirect`, 'needs a scheme, a host or a path; as it is it would go round in circles');
-    }
-    if (to !== null && !to.startsWith('/')) faults.add(`${path}.redirect.path`, 'must begin with "/"');
+  if (percent > PERCENT) faults.add(path, `weights are percent and add up to ${percent}; at most ${PERCENT}`);
+}
+
+function checkRedirect(
+  redirect: NonNullable<RouteConfig['redirect']>,
+  path: string,
+  { faults }: RelationContext,
+): void {
+  const { scheme, host, path: to } = redirect;
+  if (scheme === null && host === null && to === null) {
+    faults.add(path, 'needs a scheme, a host or a path; as it is it would go round in circles');
   }
+  if (to !== null && !to.startsWith('/')) faults.add(`${path}.path`, 'must begin with "/"');
 }
 
 function checkHttpRoute(route: RouteConfig, path: string, context: RelationContext): void {

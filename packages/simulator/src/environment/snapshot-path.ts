@@ -6,6 +6,10 @@ import type { SnapshotMeta } from '@flotilla/raft';
 import type { Endpoint, SimNetwork } from './network.ts';
 
 const PIECE_BYTES = 4096;
+/** Of the messages beside the pieces, about as large as the real ones: they decide how long each takes. */
+const OFFER_BYTES = 256;
+const ANSWER_BYTES = 64;
+const END_BYTES = 16;
 
 /** Streams under way, so that the end of a process ends them at the other side too. */
 export class SnapshotStreams {
@@ -88,85 +92,113 @@ function connected(network: SimNetwork, from: string, to: string): Endpoint {
   return target;
 }
 
-/** Resolves when the receiver confirmed; rejects when either refused or the stream broke. */
-export async function streamSnapshot(stream: OutboundStream): Promise<void> {
-  const { network, streams, from, to, term, meta, read } = stream;
-  const target: Endpoint = connected(network, from.replica, to);
-  const pieces = new Pieces();
-  let failed = false;
-  let breakOff: (error: Error) => void = () => undefined;
-  const broken = new Promise<never>((_, reject) => {
-    breakOff = reject;
-  });
-  // Awaited by whichever step is under way; where none is, nobody misses it.
-  broken.catch(() => undefined);
-  const fail = (): void => {
-    if (failed) return;
-    failed = true;
-    close();
-    const error = new Error('the stream broke');
-    from.loop.io(() => breakOff(error));
-    target.loop.io(() => pieces.end(error));
-  };
-  const close = streams.add([from.replica, to], fail);
-  /** One hop; its effect happens in the receiver's loop. */
-  const hop = (sender: Endpoint, receiver: Endpoint, bytes: number, arrive: () => void): Promise<void> =>
-    new Promise((resolve) => {
-      const delayMs = network.delayMs(sender.replica, receiver.replica, 'snapshot', bytes);
-      network.after(delayMs, () => {
-        if (failed) return;
-        if (network.isBlocked(sender.replica, receiver.replica)) return fail();
-        receiver.loop.io(arrive);
-        from.loop.io(resolve);
+/** One stream under way. Each step is raced by its breaking, of which both ends learn in their own loops. */
+class Transfer {
+  readonly #stream: OutboundStream;
+  readonly #target: Endpoint;
+  readonly #pieces = new Pieces();
+  readonly #broken = Promise.withResolvers<never>();
+  #unlist: () => void = () => undefined;
+  #isOver = false;
+
+  constructor(stream: OutboundStream, target: Endpoint) {
+    this.#stream = stream;
+    this.#target = target;
+  }
+
+  /** The receiver's answer: null where it has everything, else why it refused. Rejects where the stream breaks. */
+  run(): Promise<string | null> {
+    const { streams, from, to } = this.#stream;
+    // Awaited by whichever step is under way; where none is, nobody misses it.
+    this.#broken.promise.catch(() => undefined);
+    this.#unlist = streams.add([from.replica, to], () => this.#fail());
+    const answered = new Promise<string | null>((answer) => {
+      const resumed = new Promise<number>((resume) => {
+        void this.#hop(from, this.#target, OFFER_BYTES, () => this.#offer(resume, answer));
       });
+      this.#send(resumed).catch(() => this.#fail());
     });
-  const step = <T>(work: Promise<T>): Promise<T> => Promise.race([work, broken]);
+    return this.#step(answered);
+  }
 
-  const done = new Promise<string | null>((resolve) => {
-    const answer = (reason: string | null): void => void hop(target, from, 64, () => resolve(reason));
-    const resumed = new Promise<number>((resume) => {
-      const begin = (): void => {
-        const { handlers } = target;
-        if (handlers === null) return fail();
-        handlers
-          .onSnapshot({
-            from: from.replica,
-            term,
-            meta,
-            chunks: pieces.read(),
-            resumeAt: (offsetBytes) => void hop(target, from, 64, () => resume(offsetBytes)),
-          })
-          .then(
-            () => answer(null),
-            (error: unknown) => answer(String(error)),
-          );
-      };
-      void hop(from, target, 256, begin);
-    });
-    send(resumed).catch(fail);
-  });
+  end(): void {
+    this.#isOver = true;
+    this.#unlist();
+    this.#target.loop.io(() => this.#pieces.end(new Error('the stream is over')));
+  }
 
-  async function send(resumed: Promise<number>): Promise<void> {
-    const offsetBytes = await step(resumed);
+  #fail(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#unlist();
+    const error = new Error('the stream broke');
+    this.#stream.from.loop.io(() => this.#broken.reject(error));
+    this.#target.loop.io(() => this.#pieces.end(error));
+  }
+
+  /** In the receiver's loop. */
+  #offer(resume: (offsetBytes: number) => void, answer: (refusal: string | null) => void): void {
+    const { from, term, meta } = this.#stream;
+    const { handlers } = this.#target;
+    if (handlers === null) return this.#fail();
+    const say = (then: () => void): void => void this.#hop(this.#target, from, ANSWER_BYTES, then);
+    handlers
+      .onSnapshot({
+        from: from.replica,
+        term,
+        meta,
+        chunks: this.#pieces.read(),
+        resumeAt: (offsetBytes) => say(() => resume(offsetBytes)),
+      })
+      .then(
+        () => say(() => answer(null)),
+        (error: unknown) => say(() => answer(String(error))),
+      );
+  }
+
+  /** In the sender's loop. */
+  async #send(resumed: Promise<number>): Promise<void> {
+    const { streams, from, read } = this.#stream;
+    const offsetBytes = await this.#step(resumed);
     if (offsetBytes > 0) streams.onResumed();
     let sent = 0;
     for await (const chunk of read(offsetBytes)) {
       for (let at = 0; at < chunk.length; at += PIECE_BYTES) {
         const piece = Uint8Array.from(chunk.subarray(at, at + PIECE_BYTES));
-        await step(hop(from, target, piece.length, () => pieces.push(piece)));
+        await this.#step(this.#hop(from, this.#target, piece.length, () => this.#pieces.push(piece)));
         sent += 1;
-        if (streams.breaksAt(sent)) fail();
+        if (streams.breaksAt(sent)) this.#fail();
       }
     }
-    await step(hop(from, target, 16, () => pieces.end(null)));
+    await this.#step(this.#hop(from, this.#target, END_BYTES, () => this.#pieces.end(null)));
   }
 
+  #step<T>(work: Promise<T>): Promise<T> {
+    return Promise.race([work, this.#broken.promise]);
+  }
+
+  /** One way across the network; its effect happens in the receiver's loop. */
+  #hop(sender: Endpoint, receiver: Endpoint, bytes: number, arrive: () => void): Promise<void> {
+    const { network, from } = this.#stream;
+    return new Promise((resolve) => {
+      const delayMs = network.delayMs(sender.replica, receiver.replica, 'snapshot', bytes);
+      network.after(delayMs, () => {
+        if (this.#isOver) return;
+        if (network.isBlocked(sender.replica, receiver.replica)) return this.#fail();
+        receiver.loop.io(arrive);
+        from.loop.io(resolve);
+      });
+    });
+  }
+}
+
+/** Resolves when the receiver confirmed; rejects when either refused or the stream broke. */
+export async function streamSnapshot(stream: OutboundStream): Promise<void> {
+  const transfer = new Transfer(stream, connected(stream.network, stream.from.replica, stream.to));
   try {
-    const refusal = await step(done);
+    const refusal = await transfer.run();
     if (refusal !== null) throw new Error(`the receiver refused it: ${refusal}`);
   } finally {
-    failed = true;
-    close();
-    target.loop.io(() => pieces.end(new Error('the stream is over')));
+    transfer.end();
   }
 }
