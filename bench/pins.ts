@@ -25,6 +25,8 @@ import { createLogger } from '@flotilla/shared/runtime';
 import { freePorts, waitFor } from '@flotilla/shared/testing';
 
 const HOUR_MS = 3_600_000;
+/** Log time of the first entries. */
+const START_MS = 1e12;
 /** As a node proposes them. */
 const BATCH = 1_024;
 /** Pins proposed and not yet visible everywhere. */
@@ -82,72 +84,103 @@ async function longest(step: () => boolean | Promise<boolean>): Promise<number> 
   }
 }
 
-async function fullTable(pins: number): Promise<void> {
-  const machine = new ClusterStateMachine();
-  let index = 0;
-  const entry = (command: unknown, stampMs = 1e12) => {
-    index++;
-    const data = encodeCommand({ v: 1, ...(command as object) } as Command);
-    return { index, term: 1, kind: 0 as const, stampMs, origin: 'n1#bench', seq: index, data };
-  };
-  const member = { id: 'n1', replica: 'n1#bench', raft: 'r', api: 'a', version: '0', featureLevel };
-  machine.apply([
-    entry({ type: 'member.announce', ...member }),
-    entry({ type: 'features.raise', level: featureLevel }),
-    entry({ type: 'config.replace', document }),
-  ]);
-  const batches: Int32Array[] = [];
-  for (let from = 0; from < pins; from += BATCH) batches.push(pinWords(from, Math.min(BATCH, pins - from)));
-  let startMs = cpuMs();
-  let turn = 0;
-  const apply = await longest(() => {
-    machine.apply([entry({ type: 'pins.put', items: batches[turn++] })]);
-    machine.digest();
-    return turn < batches.length;
-  });
-  line(`apply, per pin (entries of ${BATCH}, encode + decode + digest)`, ((cpuMs() - startMs) * 1e3) / pins, 'µs');
-  line('  longest entry', apply, 'ms');
-  if (machine.state.pins.size !== pins) throw new Error(`${machine.state.pins.size} of ${pins} pins were taken`);
-  const { memory } = machine.state.pins;
-  line('memory of a pin, all told', (memory?.byteLength ?? 0) / pins, 'bytes');
-  const reader = new PinReader(memory ?? new SharedArrayBuffer(64));
-  const keys = Array.from({ length: 200_000 }, (_, at) => `user-${(at * 7_919) % pins}`);
-  let found = 0;
-  for (let round = 0; round < 3; round++) {
-    startMs = cpuMs();
-    found = 0;
-    for (const key of keys) if (reader.get('api', key, 1_000_000_000) !== null) found++;
-    line(`lookup, ${found} of ${keys.length} found`, ((cpuMs() - startMs) * 1e6) / keys.length, 'ns');
-  }
-  startMs = cpuMs();
-  machine.apply([entry({ type: 'tick' }, 1e12 + 1)]);
-  line('tick with its part of the sweep', cpuMs() - startMs, 'ms');
+/** A state machine with a table of so many pins, and the means to go on writing. */
+class FullTable {
+  readonly machine = new ClusterStateMachine();
+  readonly batches: Int32Array[] = [];
+  index = 0;
+  readonly #pins: number;
 
-  startMs = cpuMs();
-  const captured = machine.capture();
-  const capturedIndex = index;
-  line('snapshot: capture', cpuMs() - startMs, 'ms');
-  const chunks: Uint8Array[] = [];
-  const iterator = captured.chunks[Symbol.asyncIterator]();
-  let writing = 0;
-  const slice = await longest(async () => {
-    const next = await iterator.next();
-    if (next.done !== true) chunks.push(next.value);
-    return next.done !== true;
-  });
-  line(`snapshot: longest slice of ${chunks.length}`, slice, 'ms');
-  const again = machine.capture().chunks[Symbol.asyncIterator]();
-  const busy = await longest(async () => {
-    const next = await again.next();
-    if (next.done === true) return false;
-    // Refreshed pins: every entry touches cells all over the table.
-    const startedMs = cpuMs();
-    machine.apply([entry({ type: 'pins.put', items: batches[(index * 31) % batches.length] }, 1e12 + HOUR_MS / 2)]);
-    writing = Math.max(writing, cpuMs() - startedMs);
-    return true;
-  });
-  line('snapshot: longest slice and entry while it is read', busy, 'ms');
-  line('  longest entry', writing, 'ms');
+  constructor(pins: number) {
+    this.#pins = pins;
+    const member = { id: 'n1', replica: 'n1#bench', raft: 'r', api: 'a', version: '0', featureLevel };
+    this.apply({ type: 'member.announce', ...member });
+    this.apply({ type: 'features.raise', level: featureLevel });
+    this.apply({ type: 'config.replace', document });
+    for (let from = 0; from < pins; from += BATCH) this.batches.push(pinWords(from, Math.min(BATCH, pins - from)));
+  }
+
+  apply(command: object, stampMs = START_MS): void {
+    this.index++;
+    const data = encodeCommand({ v: 1, ...command } as Command);
+    this.machine.apply([
+      { index: this.index, term: 1, kind: 0 as const, stampMs, origin: 'n1#bench', seq: this.index, data },
+    ]);
+  }
+
+  put(batch: number, stampMs = START_MS): void {
+    this.apply({ type: 'pins.put', items: this.batches[batch] }, stampMs);
+  }
+
+  async fill(): Promise<void> {
+    const startMs = cpuMs();
+    let turn = 0;
+    const apply = await longest(() => {
+      this.put(turn++);
+      this.machine.digest();
+      return turn < this.batches.length;
+    });
+    const what = `apply, per pin (entries of ${BATCH}, encode + decode + digest)`;
+    line(what, ((cpuMs() - startMs) * 1e3) / this.#pins, 'µs');
+    line('  longest entry', apply, 'ms');
+    const { size, memory } = this.machine.state.pins;
+    if (size !== this.#pins) throw new Error(`${size} of ${this.#pins} pins were taken`);
+    line('memory of a pin, all told', (memory?.byteLength ?? 0) / this.#pins, 'bytes');
+  }
+
+  lookups(): void {
+    const reader = new PinReader(this.machine.state.pins.memory ?? new SharedArrayBuffer(64));
+    const keys = Array.from({ length: 200_000 }, (_, at) => `user-${(at * 7_919) % this.#pins}`);
+    for (let round = 0; round < 3; round++) {
+      const startMs = cpuMs();
+      let found = 0;
+      for (const key of keys) if (reader.get('api', key, START_MS / 1_000) !== null) found++;
+      line(`lookup, ${found} of ${keys.length} found`, ((cpuMs() - startMs) * 1e6) / keys.length, 'ns');
+    }
+  }
+
+  tick(): void {
+    const startMs = cpuMs();
+    this.apply({ type: 'tick' }, START_MS + 1);
+    line('tick with its part of the sweep', cpuMs() - startMs, 'ms');
+  }
+
+  /** A snapshot of now, read piece by piece. */
+  async snapshot() {
+    const startMs = cpuMs();
+    const { digest, sizeBytes, chunks: pieces } = this.machine.capture();
+    line('snapshot: capture', cpuMs() - startMs, 'ms');
+    const iterator = pieces[Symbol.asyncIterator]();
+    const chunks: Uint8Array[] = [];
+    const slice = await longest(async () => {
+      const next = await iterator.next();
+      if (next.done !== true) chunks.push(next.value);
+      return next.done !== true;
+    });
+    line(`snapshot: longest slice of ${chunks.length}`, slice, 'ms');
+    return { chunks, digest, sizeBytes, index: this.index };
+  }
+
+  async snapshotWhileWritten(): Promise<void> {
+    const again = this.machine.capture().chunks[Symbol.asyncIterator]();
+    let writing = 0;
+    const busy = await longest(async () => {
+      const next = await again.next();
+      if (next.done === true) return false;
+      // Refreshed pins: every entry touches cells all over the table.
+      const startedMs = cpuMs();
+      this.put((this.index * 31) % this.batches.length, START_MS + HOUR_MS / 2);
+      writing = Math.max(writing, cpuMs() - startedMs);
+      return true;
+    });
+    line('snapshot: longest slice and entry while it is read', busy, 'ms');
+    line('  longest entry', writing, 'ms');
+  }
+}
+
+/** Into a state machine of its own, which is answered. */
+async function restored(snapshot: Awaited<ReturnType<FullTable['snapshot']>>): Promise<ClusterStateMachine> {
+  const { chunks, index, digest, sizeBytes } = snapshot;
   const copy = new ClusterStateMachine({ pause: () => new Promise((resolve) => void setImmediate(resolve)) });
   let heldMs = 0;
   let lastMs = cpuMs();
@@ -158,17 +191,25 @@ async function fullTable(pins: number): Promise<void> {
   };
   let timer = setImmediate(clock);
   const conf = { voters: [], votersOutgoing: [], learners: [], learnersNext: [], autoLeave: false };
-  startMs = cpuMs();
+  const startMs = cpuMs();
   async function* stream(): AsyncGenerator<Uint8Array> {
     for (const chunk of chunks) yield chunk;
   }
-  await copy.restore(
-    { index: capturedIndex, term: 1, conf, digest: captured.digest, sizeBytes: captured.sizeBytes },
-    stream(),
-  );
+  await copy.restore({ index, term: 1, conf, digest, sizeBytes }, stream());
   clearImmediate(timer);
   line('restore: whole', cpuMs() - startMs, 'ms');
   line('restore: longest hold of the loop', heldMs, 'ms');
+  return copy;
+}
+
+async function fullTable(pins: number): Promise<void> {
+  const table = new FullTable(pins);
+  await table.fill();
+  table.lookups();
+  table.tick();
+  const snapshot = await table.snapshot();
+  await table.snapshotWhileWritten();
+  const copy = await restored(snapshot);
   const reading = readSessions(copy.state, { limit: 1_000, cursor: '' });
   line('list: longest step of a page', await longest(() => reading.next().done !== true), 'ms');
 }

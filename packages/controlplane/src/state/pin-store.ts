@@ -16,7 +16,8 @@ import {
 } from '@flotilla/shared';
 import { PIN_PARTITIONS_COUNT, PINS_MAX_COUNT } from './limits.ts';
 
-const HASHES = 4_294_967_296;
+/** As many as there are hashes of 32 bits: past the last one. */
+const HASHES = 2 ** 32;
 
 export interface CapturedPins {
   readonly count: number;
@@ -148,8 +149,9 @@ export class PinStore {
   }
 }
 
-/** 64 bits of one pin, as `hashText` does for the text of a row. */
+/** 64 bits of one pin, as `hashText` does for the text of a row, with the numbers of that. */
 function hashPin(pin: StoredPin, out: { lo: number; hi: number }): void {
+  // `pins` in ASCII.
   let a = 0x70696e73;
   let b = 0x41c6ce57;
   const take = (word: number): void => {

@@ -57,7 +57,7 @@ export function closed<P extends Record<string, TSchema>>(properties: P, descrip
   });
 }
 
-/** A type with every optional property filled in: what `normalise` makes of what a schema accepts. */
+/** A type with every optional property filled in: what `checkShape` makes of what a schema accepts. */
 export type Complete<T> = T extends readonly (infer U)[]
   ? readonly Complete<U>[]
   : T extends object
