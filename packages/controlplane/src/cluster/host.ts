@@ -36,16 +36,19 @@ export class ClusterHost {
   readonly raft: RaftNode;
   readonly machine: ClusterStateMachine;
   readonly nodeId: string;
+  readonly #nowMs: () => number;
   readonly #checkpoints: Checkpoint[] = [];
   #lookedMs = -Infinity;
   /** When there was a quorum, as far as anybody looked. */
   #quorumMs = -Infinity;
   #withoutQuorum = false;
 
-  constructor(raft: RaftNode, machine: ClusterStateMachine, nodeId: string) {
+  /** `nowMs`: a monotonic clock. */
+  constructor(raft: RaftNode, machine: ClusterStateMachine, nodeId: string, nowMs = (): number => performance.now()) {
     this.raft = raft;
     this.machine = machine;
     this.nodeId = nodeId;
+    this.#nowMs = nowMs;
   }
 
   /** The newest digest and those of recent checkpoints, which are at the same indexes on every node. */
@@ -74,7 +77,7 @@ export class ClusterHost {
   /** What writes go by from here on: whoever was told that there is no quorum gets no unknown outcome from a write after it. */
   status(): RaftStatus {
     const status = this.raft.status();
-    this.#lookedMs = performance.now();
+    this.#lookedMs = this.#nowMs();
     this.#withoutQuorum = status.role === 'leader' && !status.quorum;
     if (status.quorum) this.#quorumMs = this.#lookedMs;
     return status;
@@ -85,7 +88,7 @@ export class ClusterHost {
     const { role, quorum, staleMs } = this.status();
     if (quorum) return finite(staleMs);
     // One that led until a moment ago never heard of a leader: its own last quorum is what it knows.
-    const ownMs = performance.now() - this.#quorumMs;
+    const ownMs = this.#nowMs() - this.#quorumMs;
     return finite(role === 'leader' ? ownMs : Math.min(staleMs, ownMs));
   }
 
@@ -98,10 +101,10 @@ export class ClusterHost {
         `this is ${data.length} bytes as one change; at most ${commandMaxBytes} fit`,
       );
     const timeoutMs = givenMs ?? proposalTimeoutMs + (data.length / 1_048_576) * proposalTimeoutPerMibMs;
-    const deadlineMs = performance.now() + timeoutMs;
+    const deadlineMs = this.#nowMs() + timeoutMs;
     if (data.length >= largeBodyBytes) await immediate();
     if (!this.#hasQuorum()) await this.#whenQuorum(deadlineMs);
-    const remainingMs = Math.max(1, deadlineMs - performance.now());
+    const remainingMs = Math.max(1, deadlineMs - this.#nowMs());
     const { result } = await this.raft.propose(data, { timeoutMs: remainingMs });
     const outcome = result as CommandResult;
     if (outcome.ok) return outcome;
@@ -110,7 +113,7 @@ export class ClusterHost {
 
   /** False on a leader that lost it. Looked at every now and then only: this is the path of every write. */
   #hasQuorum(): boolean {
-    if (performance.now() - this.#lookedMs >= quorumLookMs) this.status();
+    if (this.#nowMs() - this.#lookedMs >= quorumLookMs) this.status();
     return !this.#withoutQuorum;
   }
 
@@ -120,7 +123,7 @@ export class ClusterHost {
    */
   async #whenQuorum(deadlineMs: number): Promise<void> {
     while (!this.#hasQuorum()) {
-      if (performance.now() >= deadlineMs)
+      if (this.#nowMs() >= deadlineMs)
         throw new FlotillaError('NO_QUORUM', 'a majority of members cannot be reached; nothing was changed');
       await new Promise((resolve) => void setTimeout(resolve, quorumLookMs));
     }
