@@ -77,6 +77,11 @@ async function get(socket: TLSSocket): Promise<string> {
   return text;
 }
 
+function withTls({ listeners: [listener] }: RoutingSnapshot, tls: Partial<ListenerTls>): ListenerSpec {
+  if (listener === undefined || listener.tls === null) throw new Error('a listener without TLS');
+  return { ...listener, tls: { ...listener.tls, ...tls } };
+}
+
 const subject = (socket: TLSSocket): string => socket.getPeerX509Certificate()?.subject ?? '';
 
 describe('certificates', () => {
@@ -162,6 +167,67 @@ describe('client certificates', () => {
   test('may be optional', async () => {
     const { port } = await start({ clientCa: 'corp', clientAuth: 'optional' });
     expect(await get(await dial(port))).toContain('200 OK');
+  });
+
+  describe.each(['TLSv1.2', 'TLSv1.3'] as const)('are not replaced by a session (%s)', (version) => {
+    const only = { minVersion: version, maxVersion: version };
+
+    async function sessionOf(port: number, options: ConnectionOptions): Promise<Buffer> {
+      const socket = await dial(port, { ...only, ...options });
+      const kept: Buffer[] = [];
+      socket.on('session', (session: Buffer) => kept.push(session));
+      expect(await get(socket)).toContain('200 OK');
+      return kept.at(-1) ?? (socket.getSession() as Buffer);
+    }
+
+    /** What the server says to a request on a connection that brings the session; '' where it says nothing. */
+    async function answerWith(port: number, session: Buffer): Promise<string> {
+      const socket = connect({
+        host: '127.0.0.1',
+        port,
+        ca: authority.certPem,
+        servername: 'one.example.com',
+        ...only,
+        session,
+      });
+      cleanups.push(() => socket.destroy());
+      let text = '';
+      let isOver = false;
+      socket.on('data', (chunk: Buffer) => (text += chunk.toString()));
+      socket.on('error', () => {});
+      socket.on('close', () => (isOver = true));
+      socket.write('GET / HTTP/1.1\r\nHost: one.example.com\r\n\r\n');
+      await waitFor('an answer, or the end', () => isOver || text.includes('}'));
+      return text;
+    }
+
+    test('that began when none were asked for', async () => {
+      const { threads, port, snapshot } = await start();
+      const session = await sessionOf(port, {});
+      expect(await answerWith(port, session)).toContain('200 OK');
+      await threads.follow({ ...snapshot, index: 2, listeners: [withTls(snapshot, { clientCa: 'corp' })] });
+      expect(await answerWith(port, session)).toBe('');
+    });
+
+    test('of an authority that is not asked any more', async () => {
+      const { threads, port, snapshot } = await start({ clientCa: 'corp' });
+      const alice = await authority.issue('alice');
+      const session = await sessionOf(port, { cert: alice.certPem, key: alice.keyPem });
+      expect(await answerWith(port, session)).toContain('CN=alice');
+      const another = { name: 'corp', certPem: (await TestAuthority.create('Another')).certPem, keyPem: '' };
+      await threads.follow({ ...snapshot, index: 2, certificates: [...certificates.slice(0, 2), another] });
+      expect(await answerWith(port, session)).toBe('');
+    });
+
+    test('of a certificate that has expired meanwhile', async () => {
+      const { port } = await start({ clientCa: 'corp' });
+      const notAfter = new Date(Math.ceil(Date.now() / 1_000) * 1_000 + 5_000);
+      const alice = await authority.issue('alice', ['alice'], notAfter);
+      const session = await sessionOf(port, { cert: alice.certPem, key: alice.keyPem });
+      expect(await answerWith(port, session)).toContain('CN=alice');
+      await waitFor('the end of the certificate', () => Date.now() > notAfter.getTime());
+      expect(await answerWith(port, session)).toBe('');
+    });
   });
 });
 

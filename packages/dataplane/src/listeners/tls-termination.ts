@@ -103,24 +103,31 @@ export class TlsTermination {
     });
     const server = createServer({
       ...set.fallback,
-      ...serverOptions(tls, set, { listener: this.#listener, ticketSecret }),
+      ...serverOptions(tls, set, { listener: this.#listener, ticketSecret, clientCa: clientCa?.certPem ?? '' }),
       handshakeTimeout: spec.timeouts.headerMs,
     });
     server.on('secureConnection', (socket) => {
+      if (isOutdated(socket)) {
+        // Not from within OpenSSL's callback: destroyed there, a session that was taken up again takes the process with it.
+        setImmediate(() => this.#refuse(socket));
+        return;
+      }
       this.#settle(peerKey(socket), { type: 'done', socket: wireOf(socket), identity: identityOf(socket) });
     });
-    server.on('tlsClientError', (_error, socket) => {
-      this.#settle(peerKey(socket), { type: 'error', reason: 'tls-handshake' });
-      socket.destroy();
-    });
+    server.on('tlsClientError', (_error, socket) => this.#refuse(socket));
     return server;
+  }
+
+  #refuse(socket: TLSSocket): void {
+    this.#settle(peerKey(socket), { type: 'error', reason: 'tls-handshake' });
+    socket.destroy();
   }
 }
 
 function serverOptions(
   tls: ListenerTls,
   set: CertificateSet,
-  around: { readonly listener: string; readonly ticketSecret: string },
+  around: { readonly listener: string; readonly ticketSecret: string; readonly clientCa: string },
 ): TlsOptions {
   const ticketKeys = hkdfSync('sha256', around.ticketSecret, around.listener, 'session tickets', TICKET_KEY_BYTES);
   return {
@@ -129,10 +136,21 @@ function serverOptions(
     SNICallback: (name, answer) => answer(null, set.choose(name)),
     ...(tls.alpn.length > 0 ? { ALPNProtocols: [...tls.alpn] } : {}),
     ticketKeys: Buffer.from(ticketKeys),
-    // Equal on every node, or sessions would not resume on another one.
-    sessionIdContext: createHash('sha256').update(around.listener).digest('hex').slice(0, 32),
+    // Equal on every node, or sessions would not resume on another one. A session carries the verdict on its client's certificate:
+    // it must not outlive whom we ask to give one.
+    sessionIdContext: createHash('sha256')
+      .update(`${around.listener}\0${tls.clientAuth}\0${around.clientCa}`)
+      .digest('hex')
+      .slice(0, 32),
     ...(tls.clientCa === null ? {} : { requestCert: true, rejectUnauthorized: tls.clientAuth === 'require' }),
   };
+}
+
+/** A session that is taken up again is not verified again: the certificate in it may have expired meanwhile. */
+function isOutdated(socket: TLSSocket): boolean {
+  if (!socket.authorized || !socket.isSessionReused()) return false;
+  const certificate = socket.getPeerX509Certificate();
+  return certificate !== undefined && certificate.validToDate.getTime() < Date.now();
 }
 
 function identityOf(socket: TLSSocket): TlsIdentity {

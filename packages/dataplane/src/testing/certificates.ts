@@ -44,10 +44,15 @@ export class TestAuthority {
     return new TestAuthority(certificate, keys);
   }
 
-  async issue(commonName: string, dnsNames: readonly string[] = [commonName]): Promise<TestCertificate> {
+  async issue(
+    commonName: string,
+    dnsNames: readonly string[] = [commonName],
+    notAfter: Date = VALID.notAfter,
+  ): Promise<TestCertificate> {
     const keys = await webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
     const certificate = await X509CertificateGenerator.create({
       ...VALID,
+      notAfter,
       serialNumber: (++this.#serial).toString(16).padStart(4, '0'),
       subject: `CN=${commonName}`,
       issuer: this.#certificate.subject,
