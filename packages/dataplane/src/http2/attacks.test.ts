@@ -118,6 +118,24 @@ describe('floods', () => {
     expect(stats.errors.get('http2-flood')).toBe(1);
   });
 
+  describe('made you reset: streams that are opened and broken, for us to take back', () => {
+    const short = [[':method', 'POST'], ...getFields(['content-length', '1']).slice(1)] as const;
+    const breaks: [string, (id: number) => Buffer[]][] = [
+      ['WINDOW_UPDATE of nothing', (id) => [headers(id, getFields()), frame(FRAME.windowUpdate, 0, id, word(0))]],
+      ['a window too large', (id) => [headers(id, getFields()), frame(FRAME.windowUpdate, 0, id, word(0x7fffffff))]],
+      ['DATA after the end', (id) => [headers(id, getFields()), frame(FRAME.data, 0, id, 'x')]],
+      ['HEADERS after the end', (id) => [headers(id, getFields()), headers(id, getFields())]],
+      ['a body longer than its length', (id) => [headers(id, short, FLAG.endHeaders), frame(FRAME.data, 0, id, 'xyz')]],
+      ['fields that are none', (id) => [headers(id, getFields(['connection', 'x']))]],
+    ];
+    it.each(breaks)('%s', async (_name, make) => {
+      const { port } = await bed(() => null);
+      const client = await RawHttp2.connect(port);
+      closers.push(() => client.close());
+      await flood(client, (round) => many(10, (at) => Buffer.concat(make((round * 10 + at) * 2 + 1))));
+    });
+  });
+
   it('CONTINUATION without end, by count and by size', async () => {
     for (const payload of ['', 'x'.repeat(16_000)]) {
       const { client, backend } = await rawBed();

@@ -1,6 +1,6 @@
 /**
- * How much a peer may make us do for nothing: frames that carry no work, and streams that are reset before they are answered
- * (CVE-2019-9512 and its siblings, CVE-2023-44487). Token buckets, refilled by time and, for control frames, by real messages.
+ * How much a peer may make us do for nothing: frames that carry no work, and streams that are reset before they are answered, by
+ * the peer or by us for what it did (CVE-2019-9512 and its siblings, CVE-2023-44487, CVE-2025-8671). Token buckets, refilled by time and, for control frames, by real messages.
  */
 import {
   CONTROL_BURST_COUNT,
@@ -30,7 +30,7 @@ export class FloodGuard {
     return this.#control >= 0;
   }
 
-  /** A stream that the peer took back. False: too many. */
+  /** A stream that the peer took back, or made us take back. False: too many. */
   reset(): boolean {
     if (--this.#resets >= 0) return true;
     this.#refill();

@@ -30,7 +30,7 @@ export const CONTROL_BURST_COUNT = 1_000;
 /** … and this many each second on top; every message earns some as well. */
 export const CONTROL_PER_SECOND_COUNT = 100;
 export const CONTROL_PER_MESSAGE_COUNT = 10;
-/** Streams that a client opens and resets before they are answered: CVE-2023-44487. */
+/** Streams that a client opens and resets before they are answered, or breaks so that we reset them: CVE-2023-44487, CVE-2025-8671. */
 export const RESET_BURST_COUNT = 200;
 export const RESET_PER_SECOND_COUNT = 50;
 

@@ -213,6 +213,12 @@ export class Http2Session implements FrameHost, StreamHost {
   streamError(stream: Http2Stream, code: number): void {
     this.out.reset(stream.id, code);
     stream.lost(code, false);
+    this.offended();
+  }
+
+  /** A stream that a client makes us reset frees its place as one does that it resets itself (CVE-2025-8671), and counts as much. */
+  offended(): void {
+    if (this.role === 'server' && !this.guard.reset()) this.fail(CODE.enhanceYourCalm);
   }
 
   // ---- the streams' side ----

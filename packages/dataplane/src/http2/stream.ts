@@ -31,6 +31,8 @@ export interface StreamHost {
   sendData(streamId: number, span: { buffer: Buffer; start: number; end: number }, endStream: boolean): void;
   sendReset(streamId: number, code: number): void;
   sendWindow(streamId: number, bytes: number): void;
+  /** The peer broke the rules within a stream. */
+  offended(): void;
   /** The connection has no room, or it is another's turn: `pump` is called when it has. */
   wait(stream: Http2Stream): void;
   /** Both halves are over, or it was reset. */
@@ -172,6 +174,7 @@ export class Http2Stream {
   condemn(): void {
     this.#host.sendReset(this.id, CODE.protocolError);
     this.#close();
+    this.#host.offended();
   }
 
   /** Ends both halves at once. The user is not told. */
