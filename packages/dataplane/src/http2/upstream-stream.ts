@@ -126,7 +126,7 @@ export class UpstreamStream implements UpstreamHandle, StreamUser, StreamOpener,
       return null;
     }
     const fields = requestFields(head, carrier.scheme);
-    const isTunnel = this.#user.upgradeRequested && carrier.allowsTunnels && this.#asConnect(head, fields);
+    const isTunnel = this.#user.upgradeOffer !== '' && carrier.allowsTunnels && this.#asConnect(head, fields);
     const stream = carrier.open(this);
     this.#stream = stream;
     stream.headers(fields, endStream && !isTunnel);
@@ -152,7 +152,7 @@ export class UpstreamStream implements UpstreamHandle, StreamUser, StreamOpener,
     if (this.#user === null) return;
     if (tooLarge) this.#fail(FAULT.upstreamInvalid);
     else if (this.#headSeen) this.#trailers(fields, endStream);
-    else if (this.#tunnelKey !== '' && statusOf(fields) === '200') this.#switched(fields);
+    else if (this.#tunnelKey !== '' && statusOf(fields) === '200') this.#switched(fields, endStream);
     else this.#head(fields, endStream);
   }
 
@@ -195,12 +195,13 @@ export class UpstreamStream implements UpstreamHandle, StreamUser, StreamOpener,
     if (endStream) this.#ended('');
   }
 
-  #switched(fields: string[]): void {
+  #switched(fields: string[], endStream: boolean): void {
     const head = this.#parsed(switchingText(fields, this.#tunnelKey));
     if (head === null) return;
     this.#headSeen = true;
     this.#user?.switchedProtocols(head);
     giveResponseHead(head);
+    if (endStream) this.#user?.tunnelEnd();
   }
 
   #trailers(fields: string[], endStream: boolean): void {

@@ -10,6 +10,7 @@ import type { Exchange } from './exchange.ts';
 import { faultReply } from './reply.ts';
 import type { Reply } from './reply.ts';
 import { startTrace } from './trace-context.ts';
+import { mayUpgrade } from './upgrade.ts';
 
 const ALLOW = 'Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, TRACE\r\n';
 /** Not shown to whoever asks for a trace: RFC 9110 §9.3.8. */
@@ -27,11 +28,8 @@ export function accept(exchange: Exchange): Reply | null {
   if (head.maxForwards === 0) return endOfForwarding(head);
   if (loops(exchange)) return faultReply(FAULT.loop);
   exchange.traceLine = startTrace(exchange);
-  // A tunnel begins where the request ends: one with a body keeps to HTTP. h2c is refused by ignoring it.
-  if (head.connectionUpgrade && head.minorVersion === 1 && exchange.requestDone) {
-    const at = head.indexOf(FIELD.upgrade);
-    exchange.upgradeRequested = at >= 0 && !head.value(at).toLowerCase().includes('h2c');
-  }
+  // A tunnel begins where the request ends: one with a body keeps to HTTP.
+  exchange.upgradeRequested = exchange.requestDone && mayUpgrade(head);
   return null;
 }
 

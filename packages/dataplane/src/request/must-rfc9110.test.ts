@@ -89,6 +89,33 @@ describe('RFC 9110', () => {
     expect((await through(`GET / HTTP/1.0\r\nHost: a\r\n${upgrade}\r\n`)).sent).not.toContain('Upgrade');
   });
 
+  test('MUST 8: nothing is offered that would carry requests past the rules, on whichever line it stands', async () => {
+    const offers = [
+      'Upgrade: h2c\r\n',
+      'Upgrade: websocket\r\nUpgrade: h2c\r\n',
+      'Upgrade: foo, H2C\r\n',
+      'Upgrade: \r\n',
+    ];
+    for (const offer of offers)
+      expect((await through(get(`Connection: upgrade\r\n${offer}`))).sent).not.toContain('pgrade');
+  });
+
+  test('MUST 8: a backend switches to what the client offered, or its 101 is no response', async () => {
+    const request = 'GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade, close\r\nUpgrade: foo/2, WebSocket\r\n\r\n';
+    const switching = (fields: string) => `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n${fields}\r\n`;
+    for (const fields of ['Upgrade: h2c\r\n', 'Upgrade: foo\r\n', 'Upgrade: foo/2, h2c\r\n', 'Upgrade:\r\n', '']) {
+      const { got } = await through(request, switching(fields));
+      expect(got).toMatch(/^HTTP\/1\.1 502 [^]*X-Flotilla-Error: upstream-invalid-response\r\n/);
+    }
+    const { port, backend } = await bed(() => switching('Upgrade: websocket\r\n'));
+    const client = await rawClient(port);
+    client.send(request);
+    await client.contains('HTTP/1.1 101 ');
+    (await backend.peer()).socket.destroy();
+    await client.toEnd();
+    client.socket.destroy();
+  });
+
   test('MUST 9: unknown fields go on, byte for byte, whatever their case and content', async () => {
     const lines = 'x-LOWER: a, b\r\nX-Other: \xe9\r\n!#$%&*+-.^_`|~09: odd but a name\r\nX-Empty: \r\n';
     const { sent, got } = await through(get(lines), response(lines));

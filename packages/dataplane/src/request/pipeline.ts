@@ -52,8 +52,9 @@ export class RequestPipeline implements UpstreamUser {
     return this.exchange.head.method;
   }
 
-  get upgradeRequested(): boolean {
-    return this.exchange.upgradeRequested;
+  get upgradeOffer(): string {
+    const { upgradeRequested, head } = this.exchange;
+    return upgradeRequested ? (head.field('upgrade') ?? '') : '';
   }
 
   proxiedAddresses(): ProxiedAddresses {

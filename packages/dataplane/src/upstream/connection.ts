@@ -14,6 +14,7 @@ import type { ResponseHead } from '../http1/head.ts';
 import { DONE, MORE } from '../http1/parse-fields.ts';
 import { parseResponse } from '../http1/parse-response.ts';
 import { SocketWriter } from '../http1/socket-writer.ts';
+import { wasOffered } from '../request/upgrade.ts';
 import { writesOf } from '../wire/handle-writes.ts';
 import type { BodyFraming, UpstreamHandle, UpstreamUser } from './user.ts';
 
@@ -206,7 +207,7 @@ export class UpstreamConnection implements UpstreamHandle {
     const user = this.#user;
     if (user === null) return;
     if (head.status === 101) {
-      if (!user.upgradeRequested || !head.connectionUpgrade) {
+      if (!head.connectionUpgrade || !wasOffered(user.upgradeOffer, head.field('upgrade') ?? '')) {
         this.#fail(FAULT.upstreamInvalid);
         return;
       }

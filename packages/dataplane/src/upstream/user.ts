@@ -53,7 +53,8 @@ export interface Upstreams {
 export interface UpstreamUser extends BodySink {
   /** Method of the request, for the framing of its response. */
   readonly method: string;
-  readonly upgradeRequested: boolean;
+  /** Protocols that its client would switch to; '' where the connection is to stay with HTTP. */
+  readonly upgradeOffer: string;
   proxiedAddresses(): ProxiedAddresses;
   /** Out of the queue with a connection, ready or still connecting. */
   assigned(connection: UpstreamHandle): void;
