@@ -134,6 +134,11 @@ export class ResponseWriter implements MessageWriter {
       this.#stream.headers(responseFields(head, status), false);
       return;
     }
+    // To a client that opens a tunnel any 2xx says that it stands (RFC 8441 §5): the body would be taken for bytes of the tunnel.
+    if (this.#request.tunnelKey !== '' && status < 300) {
+      this.#broken();
+      return;
+    }
     const isBodiless = this.#request.isHead || status === 204 || status === 304 || head.contentLength === 0;
     this.#stream.headers(responseFields(head, status), isBodiless);
     this.#state = isBodiless ? STATE.ended : STATE.body;

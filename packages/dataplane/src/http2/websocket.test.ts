@@ -52,6 +52,39 @@ describe('WebSocket over HTTP/2 (RFC 8441)', () => {
     expect((await answerOf(stream)).headers[':status']).toBe(502);
   });
 
+  it.each(['200 OK', '201 Created', '204 No Content'])('a backend that answers %s opens no tunnel', async (status) => {
+    const body = status.startsWith('204') ? '' : 'Content-Length: 4\r\n\r\npage';
+    const { port } = await bed(() => `HTTP/1.1 ${status}\r\n${body === '' ? '\r\n' : body}`);
+    const session = await http2Client(port);
+    closers.push(() => session.destroy());
+    const answer = await answerOf(session.request(connect, { endStream: false }));
+    expect(answer.headers[':status']).toBe(502);
+    expect(answer.body).toBe('');
+  });
+
+  it('a backend that refuses is heard', async () => {
+    const { port } = await bed(() => 'HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno');
+    const session = await http2Client(port);
+    closers.push(() => session.destroy());
+    const answer = await answerOf(session.request(connect, { endStream: false }));
+    expect(answer.headers[':status']).toBe(403);
+    expect(answer.body).toBe('no');
+  });
+
+  it('a tunnel that the backend ends as it opens it ends at the client', async () => {
+    const backend = await Http2Backend.start((stream) => stream.respond({ ':status': 200 }, { endStream: true }), {
+      settings: { enableConnectProtocol: true },
+    });
+    closers.push(() => backend.close());
+    const proxy = await startProxy([backend.port], { upstream: { protocol: 'h2c' } });
+    const peer = await rawClient(proxy.port);
+    closers.push(() => peer.socket.destroy());
+    peer.send(
+      'GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n',
+    );
+    expect(await peer.toEnd()).toMatch(/^HTTP\/1\.1 101 /);
+  });
+
   it('an upgrade of HTTP/1.1 becomes an extended CONNECT where the backend allows it', async () => {
     const backend = await Http2Backend.start(
       (stream) => {
