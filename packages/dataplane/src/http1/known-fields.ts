@@ -94,5 +94,6 @@ function lookalikeId(bytes: Uint8Array, start: number, end: number): number {
   while (at < end && bytes[at] !== UNDERSCORE) at++;
   if (at === end) return FIELD.other;
   const name = Buffer.from(bytes.subarray(start, end)).toString('latin1').replaceAll('_', '-').toLowerCase();
-  return name.startsWith('x-forwarded-') ? FIELD.forwardedOther : FIELD.other;
+  const saysWhoIsThere = name.startsWith('x-forwarded-') || name === 'x-real-ip' || name === 'x-request-id';
+  return saysWhoIsThere ? FIELD.forwardedOther : FIELD.other;
 }

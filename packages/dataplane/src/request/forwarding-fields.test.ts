@@ -14,6 +14,14 @@ describe('forwarding fields', () => {
     expect(sent).toMatch(/X-Request-Id: [0-9a-f]{24}\r\n/);
   });
 
+  test('of anybody are dropped in the other spelling too', async () => {
+    const { sent } = await through(
+      get('X_Real_IP: 6.6.6.6\r\nx-real_ip: 6.6.6.6\r\nX_Request_Id: mine\r\nX_Other: 1\r\n'),
+    );
+    expect(sent).not.toMatch(/6\.6\.6\.6|mine/);
+    expect(sent).toContain('X_Other: 1\r\n');
+  });
+
   test('of a trusted proxy are kept and continued', async () => {
     const { backend, port } = await bed(() => OK_RESPONSE, { listener: { trustedProxies: ['127.0.0.0/8'] } });
     await rawRequest(port, get(claims));

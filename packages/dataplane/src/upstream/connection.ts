@@ -222,8 +222,9 @@ export class UpstreamConnection implements UpstreamHandle {
     }
     this.#framing = framingOf(head, user.method);
     this.#bodyLeft = this.#framing === 'length' ? head.contentLength : 0;
-    this.#reusable =
-      this.#framing !== 'close' && !head.connectionClose && (head.minorVersion === 1 || head.connectionKeepAlive);
+    // A 204 that announces content is about to send it: it would be read as the beginning of the next response.
+    const isSound = this.#framing !== 'close' && (head.status !== 204 || head.contentLength <= 0);
+    this.#reusable = isSound && !head.connectionClose && (head.minorVersion === 1 || head.connectionKeepAlive);
     this.#state = STATE.body;
     if (head.minorVersion === 0) this.pool.speaksHttp10 = true;
     const raw = user.responseHead(head, this.#framing);

@@ -88,6 +88,7 @@ test('bytes on an idle connection close it; the next request gets another', asyn
 test.each([
   ['Connection: close', 'HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok'],
   ['HTTP/1.0', 'HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok'],
+  ['a 204 that announces content', 'HTTP/1.1 204 No Content\r\nContent-Length: 2\r\n\r\n'],
 ])('a connection is not used again after %s', async (_, response) => {
   const { backend, port } = await bed(() => response);
   await rawRequest(port, GET);
