@@ -72,7 +72,7 @@ export class RequestPipeline implements UpstreamUser {
     exchange.begin(head);
     const reply = decide(exchange);
     if (reply !== null) return this.#reply(reply);
-    if (exchange.pool !== null) this.#engine.budget(exchange.pool).request();
+    if (exchange.pool !== null) this.#engine.budget(exchange.pool).request(this.#engine.context.timers.nowMs);
     this.#dispatch(false);
   }
 

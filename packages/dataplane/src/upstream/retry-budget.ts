@@ -12,7 +12,8 @@ export class RetryBudget {
   #previousRetries = 0;
   #windowEndMs = 0;
 
-  request(): void {
+  request(nowMs: number): void {
+    if (nowMs >= this.#windowEndMs) this.#turn(nowMs);
     this.#requests++;
   }
 
@@ -27,7 +28,7 @@ export class RetryBudget {
   }
 
   #turn(nowMs: number): void {
-    // A pool that rested for a whole window starts afresh.
+    // A pool without a request for a whole window starts afresh.
     const rested = nowMs >= this.#windowEndMs + RETRY_BUDGET_WINDOW_MS;
     this.#previousRequests = rested ? 0 : this.#requests;
     this.#previousRetries = rested ? 0 : this.#retries;
