@@ -131,7 +131,7 @@ describe('limits', () => {
   test('the retry budget is a share of recent requests, a few in any case', () => {
     const budget = new RetryBudget();
     expect([1, 2, 3, 4].map(() => budget.tryRetry(0, 0.2, 3))).toEqual([true, true, true, false]);
-    for (let count = 0; count < 100; count++) budget.request();
+    for (let count = 0; count < 100; count++) budget.request(1);
     let allowed = 0;
     while (budget.tryRetry(1, 0.2, 3)) allowed++;
     expect(allowed).toBe(17);
