@@ -1,5 +1,5 @@
 /**
- * How many connections may be open: per listener and per client address of a listener.
+ * How many connections may be open: per listener and per client address of a listener (IPv6: per /64).
  *
  * The limits of the configuration are per node; each thread admits its share of a listener's, because SO_REUSEPORT spreads
  * connections evenly. A single client's few connections are not spread evenly, so each thread admits a client's full number:
@@ -36,16 +36,16 @@ export class Admission {
   }
 
   /** `limit` 0: none. Every true must be followed by one {@link leaveClient}. */
-  enterClient(listener: string, ip: string, limit: number): boolean {
-    const key = `${listener} ${ip}`;
+  enterClient(listener: string, client: string, limit: number): boolean {
+    const key = `${listener} ${client}`;
     const open = this.#clients.get(key) ?? 0;
     if (limit > 0 && open >= limit) return false;
     this.#clients.set(key, open + 1);
     return true;
   }
 
-  leaveClient(listener: string, ip: string): void {
-    const key = `${listener} ${ip}`;
+  leaveClient(listener: string, client: string): void {
+    const key = `${listener} ${client}`;
     const open = this.#clients.get(key) ?? 0;
     // Addresses are unbounded: a client without connections is forgotten.
     if (open <= 1) this.#clients.delete(key);

@@ -17,6 +17,8 @@ function v2(versionAndCommand: number, family: number, body: readonly number[]):
 const V4_BODY = [192, 0, 2, 1, 198, 51, 100, 2, 0x1f, 0x90, 0x01, 0xbb];
 const V4 = { clientIp: '192.0.2.1', localIp: '198.51.100.2', clientPort: 8080, localPort: 443 };
 
+const MAPPED = [...Array.from({ length: 10 }, () => 0), 0xff, 0xff];
+
 describe('version 1', () => {
   test.each([
     ['PROXY TCP4 192.0.2.1 198.51.100.2 8080 443\r\n', V4],
@@ -24,6 +26,8 @@ describe('version 1', () => {
       'PROXY TCP6 2001:db8::1 ::1 1 65535\r\n',
       { clientIp: '2001:db8::1', localIp: '::1', clientPort: 1, localPort: 65535 },
     ],
+    ['PROXY TCP6 2001:DB8:0:0::1 0:0:0:0:0:0:0:1 1 2\r\n', { clientIp: '2001:db8::1', localIp: '::1' }],
+    ['PROXY TCP6 ::ffff:192.0.2.1 ::ffff:198.51.100.2 8080 443\r\n', V4],
     ['PROXY UNKNOWN\r\n', null],
     ['PROXY UNKNOWN ffff:f...f:ffff ffff:f...f:ffff 65535 65535\r\n', null],
   ])('%j', (line, endpoints) => {
@@ -79,6 +83,11 @@ describe('version 2', () => {
       { clientIp: '2001:db8::1', localIp: '::1', clientPort: 9, localPort: 10 },
     ],
     [
+      'IPv4 in its mapped form',
+      v2(0x21, 0x21, [...MAPPED, ...V4_BODY.slice(0, 4), ...MAPPED, ...V4_BODY.slice(4)]),
+      V4,
+    ],
+    [
       'a unix socket',
       v2(
         0x21,
@@ -113,6 +122,13 @@ describe('version 2', () => {
   ])('refuses %s', (_name, header) => {
     expect(parseProxyHeader(header)).toEqual({ type: 'error', reason: 'proxy-header-malformed' });
   });
+});
+
+test.each(['v1', 'v2'] as const)('%s of an IPv4 client at an IPv6 address of ours names both', (version) => {
+  const ends = { sourceAddress: '192.0.2.1', sourcePort: 1, destinationAddress: '2001:db8::1', destinationPort: 2 };
+  const header = latin1(proxyHeader(version, { ...ends, extensions: Buffer.alloc(0) }));
+  const endpoints = { clientIp: '192.0.2.1', clientPort: 1, localIp: '2001:db8::1', localPort: 2 };
+  expect(parseProxyHeader(header)).toMatchObject({ type: 'header', endpoints });
 });
 
 /** None; the server name; two of them. */

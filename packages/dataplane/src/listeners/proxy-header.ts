@@ -5,6 +5,7 @@
  * for their form and kept as bytes: what a first proxy knows of the client (its server name, its certificate) goes on to the last.
  */
 import { isIPv4, isIPv6 } from 'node:net';
+import { addressText, canonicalAddress } from '../config/address.ts';
 import { NO_EXTENSIONS } from './connection.ts';
 import type { Endpoints } from './connection.ts';
 import { PROXY_V1_MAX_BYTES, PROXY_V2_MAX_BYTES } from './limits.ts';
@@ -73,7 +74,8 @@ function parseV1(bytes: Buffer): ProxyHeaderResult {
   const clientPort = v1Port(clientPortText);
   const localPort = v1Port(localPortText);
   if (clientPort < 0 || localPort < 0) return malformed();
-  return { type: 'header', endpoints: { clientIp, clientPort, localIp, localPort, extensions: NO_EXTENSIONS }, length };
+  const addresses = { clientIp: canonicalAddress(clientIp), localIp: canonicalAddress(localIp) };
+  return { type: 'header', endpoints: { ...addresses, clientPort, localPort, extensions: NO_EXTENSIONS }, length };
 }
 
 function v1Port(text: string): number {
@@ -113,12 +115,9 @@ function v2Addresses(bytes: Buffer, size: 4 | 16): Omit<Endpoints, 'extensions'>
   };
 }
 
+/** An IPv4 client of a dual-stack socket of the first proxy is that IPv4 client. */
 function ipText(bytes: Buffer): string {
-  if (bytes.length === 4) return bytes.join('.');
-  const groups = Array.from({ length: 8 }, (_, group) => bytes.readUInt16BE(group * 2).toString(16));
-  const full = groups.join(':');
-  // The URL parser of the platform knows how to write IPv6 in its one short form.
-  return new URL(`http://[${full}]/`).hostname.slice(1, -1);
+  return canonicalAddress(addressText(bytes));
 }
 
 function areTlvs(bytes: Buffer): boolean {

@@ -7,6 +7,7 @@
 import { Socket } from 'node:net';
 import type { Server } from 'node:net';
 import { errorText } from '@flotilla/shared';
+import { canonicalAddress, clientNetwork } from '../config/address.ts';
 import type { ListenerTable } from '../config/table.ts';
 import type { ListenerStats } from '../metrics/stats-recorder.ts';
 import type { DataplaneContext } from '../thread/context.ts';
@@ -36,8 +37,8 @@ interface Tracked extends Placed {
   /** null while a PROXY header or a TLS handshake is awaited. */
   connection: ClientConnection | null;
   age: Timer | null;
-  /** Counted under this address; null: not counted yet. */
-  clientIp: string | null;
+  /** Counted under this address or network; null: not counted yet. */
+  client: string | null;
 }
 
 export class StreamListener implements ListenerHandle {
@@ -143,7 +144,7 @@ export class StreamListener implements ListenerHandle {
       socket.resetAndDestroy();
       return;
     }
-    const tracked: Tracked = { socket, connection: null, age: null, clientIp: null, position: -1 };
+    const tracked: Tracked = { socket, connection: null, age: null, client: null, position: -1 };
     this.#connections.add(tracked);
     this.stats.open++;
     socket.on('close', () => this.#closed(tracked));
@@ -167,7 +168,7 @@ export class StreamListener implements ListenerHandle {
     this.stats.open--;
     tracked.age?.cancel();
     admission.leaveListener(this.name);
-    if (tracked.clientIp !== null) admission.leaveClient(this.name, tracked.clientIp);
+    if (tracked.client !== null) admission.leaveClient(this.name, tracked.client);
   }
 
   /** Who the client is is known: the limit per client counts, then TLS or the protocol begins. */
@@ -175,11 +176,12 @@ export class StreamListener implements ListenerHandle {
     const { admission } = this.#environment;
     const { spec } = this.#table;
     const { socket } = tracked;
-    if (!admission.enterClient(this.name, endpoints.clientIp, spec.maxConnectionsPerClient)) {
+    const client = clientNetwork(endpoints.clientIp);
+    if (!admission.enterClient(this.name, client, spec.maxConnectionsPerClient)) {
       this.#reject(socket, 'max-connections-per-client');
       return;
     }
-    tracked.clientIp = endpoints.clientIp;
+    tracked.client = client;
     if (spec.protocol !== 'https') {
       this.#start(tracked, { socket, endpoints, tls: null });
       return;
@@ -226,21 +228,16 @@ class SocketEndpoints implements Endpoints {
   readonly #socket: Wire;
 
   constructor(socket: Wire, peerIp: string) {
-    this.clientIp = plainIp(peerIp);
+    this.clientIp = canonicalAddress(peerIp);
     this.clientPort = socket.remotePort ?? 0;
     this.#socket = socket;
   }
 
   get localIp(): string {
-    return plainIp(this.#socket.localAddress ?? '');
+    return canonicalAddress(this.#socket.localAddress ?? '');
   }
 
   get localPort(): number {
     return this.#socket.localPort ?? 0;
   }
-}
-
-/** An IPv4 peer of a dual-stack socket is that IPv4 peer. */
-function plainIp(ip: string): string {
-  return ip.startsWith('::ffff:') && ip.includes('.') ? ip.slice('::ffff:'.length) : ip;
 }

@@ -188,6 +188,20 @@ describe('limits', () => {
     expect(await errorsOf(threads)).toEqual(['max-connections-per-client']);
   });
 
+  test('connections of a client: the /64 of an IPv6 address is one, the next one another', async () => {
+    const listener = { maxConnectionsPerClient: 1, proxyProtocol: { accept: true, trusted: ['127.0.0.0/8'] } };
+    const { threads, port } = await start([await echo()], { listener });
+    const from = async (ip: string): Promise<Socket> => {
+      const socket = await dial(port);
+      socket.write(`PROXY TCP6 ${ip} ::1 1 2\r\nx`);
+      return socket;
+    };
+    await once(await from('2001:db8:0:1::1'), 'data');
+    await ended(await from('2001:db8:0:1:ffff::2'));
+    await once(await from('2001:db8:0:2::1'), 'data');
+    expect(await errorsOf(threads)).toEqual(['max-connections-per-client']);
+  });
+
   test('age ends a stream', async () => {
     const { threads, port } = await start([await echo()], { listener: { maxConnectionAgeMs: 100 } });
     await ended(await dial(port));

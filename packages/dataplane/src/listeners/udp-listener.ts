@@ -8,6 +8,7 @@ import { createSocket } from 'node:dgram';
 import type { RemoteInfo, Socket } from 'node:dgram';
 import { isIPv6 } from 'node:net';
 import { errorText } from '@flotilla/shared';
+import { canonicalAddress } from '../config/address.ts';
 import type { Backend, ListenerTable } from '../config/table.ts';
 import type { ListenerStats } from '../metrics/stats-recorder.ts';
 import type { DataplaneContext } from '../thread/context.ts';
@@ -110,18 +111,21 @@ export class UdpListener {
       this.stats.error('max-connections');
       return null;
     }
+    const client = canonicalAddress(from.address);
     const pool = this.#table.matchSni('')?.pool(() => this.#context.random()) ?? null;
-    const backend = pool === null ? null : chooseByAddress(this.#context, pool, pickByAddress(from.address));
+    const backend = pool === null ? null : chooseByAddress(this.#context, pool, pickByAddress(client));
     if (backend === null) {
       this.stats.error(pool === null ? 'no-route' : 'no-backend');
       return null;
     }
     const socket = createSocket({ type: isIPv6(backend.host) ? 'udp6' : 'udp4' });
-    // ECONNREFUSED of an earlier datagram: the session ends, so that the next datagram may go elsewhere.
-    socket.on('error', () => {
+    // The session ends, so that the next datagram may go elsewhere.
+    const failed = (): void => {
       backend.runtime.suspectUntilMs = this.#context.nowMs() + this.#table.spec.timeouts.udpIdleMs;
       this.#end(key, session);
-    });
+    };
+    // ECONNREFUSED of an earlier datagram.
+    socket.on('error', failed);
     socket.on('message', (answer) => {
       this.stats.bytesOut += answer.length;
       session.bytesOut += answer.length;
@@ -134,14 +138,19 @@ export class UdpListener {
       socket,
       idle,
       startedMs: this.#context.nowMs(),
-      client: from.address,
+      client,
       bytesIn: 0,
       bytesOut: 0,
       waiting: [],
     };
     // Connected, so that the kernel drops what strangers send to it.
-    socket.connect(backend.port, backend.host, () => {
+    socket.connect(backend.port, backend.host, (error?: Error | null) => {
       if (this.#sessions.get(key) !== session) return;
+      // No such name, no way there: told to the callback alone.
+      if (error instanceof Error) {
+        failed();
+        return;
+      }
       for (const datagram of session.waiting ?? []) socket.send(datagram);
       session.waiting = null;
     });

@@ -1,6 +1,7 @@
 /**
  * Phase 1, accept: may this request be served at all, who sent it, and what is believed of what it says about itself.
  */
+import { canonicalAddress } from '../config/address.ts';
 import { FAULT } from '../http1/faults.ts';
 import type { RequestHead } from '../http1/head.ts';
 import { trimBlanks } from '../http1/field-lists.ts';
@@ -39,11 +40,19 @@ function believe(exchange: Exchange): void {
   if (forwardedFor === undefined) return;
   const addresses = forwardedFor.split(',');
   for (let at = addresses.length - 1; at >= 0; at--) {
-    const address = trimBlanks(addresses[at] as string);
+    const address = canonicalAddress(withoutPort(trimBlanks(addresses[at] as string)));
     if (address === '') continue;
     exchange.clientIp = address;
     if (!exchange.listener.trustsProxy(address)) return;
   }
+}
+
+/** Some proxies write `192.0.2.1:4711` and `[2001:db8::1]:4711`, another port for each connection of a client. */
+function withoutPort(text: string): string {
+  const bracket = text.startsWith('[') ? text.indexOf(']') : -1;
+  if (bracket > 0) return text.slice(1, bracket);
+  const colon = text.indexOf(':');
+  return colon > 0 && colon === text.lastIndexOf(':') ? text.slice(0, colon) : text;
 }
 
 /** RFC 9110 §7.6.2: who may not forward answers itself. */

@@ -22,6 +22,21 @@ describe('forwarding fields', () => {
     expect(sent).toContain('X_Other: 1\r\n');
   });
 
+  test.each([
+    ['192.0.2.1, 10.0.0.1', '192.0.2.1'],
+    ['192.0.2.1:4711, 10.0.0.1:80', '192.0.2.1'],
+    ['[2001:DB8::1]:4711,10.0.0.1', '2001:db8::1'],
+    ['2001:db8:0::1, ::ffff:10.0.0.1', '2001:db8::1'],
+    ['198.51.100.1, ::ffff:192.0.2.1', '192.0.2.1'],
+    ['198.51.100.1, [192.0.2.1', '[192.0.2.1'],
+  ])('%j of trusted proxies says that the client is %s', async (forwardedFor, client) => {
+    const listener = { trustedProxies: ['127.0.0.0/8', '10.0.0.0/8'], accessLog: { sampleRatio: 1 } };
+    const { proxy, port, backend } = await bed(() => OK_RESPONSE, { listener });
+    await rawRequest(port, get(`X-Forwarded-For: ${forwardedFor}\r\n`));
+    expect(proxy.accessLines[0]?.['client']).toBe(client);
+    expect(backend.received).toContain(`X-Forwarded-For: ${forwardedFor}, 127.0.0.1\r\n`);
+  });
+
   test('of a trusted proxy are kept and continued', async () => {
     const { backend, port } = await bed(() => OK_RESPONSE, { listener: { trustedProxies: ['127.0.0.0/8'] } });
     await rawRequest(port, get(claims));

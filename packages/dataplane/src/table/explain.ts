@@ -8,6 +8,7 @@ import type { ExplainRequest, PoolSpec, RouteSpec, RoutingSnapshot } from '@flot
 import { decodeCookie } from '../affinity/cookie.ts';
 import { sessionKey } from '../affinity/session-key.ts';
 import { cookieValue, hashKey } from '../balancing/hash-key.ts';
+import { canonicalAddress } from '../config/address.ts';
 import { buildTable } from '../config/build-table.ts';
 import { isHashing, refusal } from '../config/pick-plan.ts';
 import type { BackendPool } from '../config/backend-pool.ts';
@@ -157,7 +158,7 @@ function contextOf({
     byName.set(name.toLowerCase(), known === undefined ? value : `${known}, ${value}`);
   }
   return {
-    clientIp,
+    clientIp: canonicalAddress(clientIp),
     path: mark < 0 ? path : path.slice(0, mark),
     query: mark < 0 ? '' : path.slice(mark + 1),
     header: (lowerName) => byName.get(lowerName),

@@ -3,7 +3,7 @@
  *
  * A connection with such a header speaks for one client, so it is never pooled.
  */
-import { isIPv4, isIPv6 } from 'node:net';
+import { isIP, isIPv4 } from 'node:net';
 import type { ProxiedAddresses } from './user.ts';
 
 const SIGNATURE_V2 = '\r\n\r\n\0\r\nQUIT\n';
@@ -20,16 +20,24 @@ const TLV_HEAD_BYTES = 3;
 export function proxyHeader(version: 'v1' | 'v2', addresses: ProxiedAddresses): string {
   const { sourceAddress, destinationAddress, sourcePort, destinationPort } = addresses;
   const v4 = isIPv4(sourceAddress) && isIPv4(destinationAddress);
-  const v6 = isIPv6(sourceAddress) && isIPv6(destinationAddress);
+  const v6 = !v4 && isIP(sourceAddress) !== 0 && isIP(destinationAddress) !== 0;
+  const [source, destination] = v6
+    ? [mapped(sourceAddress), mapped(destinationAddress)]
+    : [sourceAddress, destinationAddress];
   if (version === 'v1') {
     if (!v4 && !v6) return 'PROXY UNKNOWN\r\n';
-    return `PROXY ${v4 ? 'TCP4' : 'TCP6'} ${sourceAddress} ${destinationAddress} ${sourcePort} ${destinationPort}\r\n`;
+    return `PROXY ${v4 ? 'TCP4' : 'TCP6'} ${source} ${destination} ${sourcePort} ${destinationPort}\r\n`;
   }
   if (!v4 && !v6) return SIGNATURE_V2 + bytes([VERSION_AND_LOCAL, 0, 0, 0]);
   const pack = v4 ? packV4 : packV6;
-  const ends = pack(sourceAddress) + pack(destinationAddress) + word(sourcePort) + word(destinationPort);
+  const ends = pack(source) + pack(destination) + word(sourcePort) + word(destinationPort);
   const body = ends + passedOn(addresses.extensions);
   return SIGNATURE_V2 + bytes([VERSION_AND_PROXY, v4 ? TCP4 : TCP6]) + word(body.length) + body;
+}
+
+/** A header has one family: IPv4 stands beside IPv6 in its mapped form. */
+function mapped(address: string): string {
+  return isIPv4(address) ? `::ffff:${address}` : address;
 }
 
 /** Of well-formed extensions those that hold for this header too. */

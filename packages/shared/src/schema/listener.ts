@@ -107,7 +107,7 @@ export const ListenerSchema = closed(
         minimum: 0,
         maximum: 1_000_000,
         description:
-          'On each proxy thread: a node with four of them lets an address have up to four times as many. 0: no limit.',
+          'On each proxy thread: a node with four of them lets an address (IPv6: a /64) have up to four times as many. 0: no limit.',
       }),
       0,
     ),
