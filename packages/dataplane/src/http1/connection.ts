@@ -379,7 +379,8 @@ export class Http1Connection implements ClientSide, ClientConnection {
         if (nowMs - Math.max(this.#sinceMs, this.#pipeline.lastByteMs) >= tunnelMs) this.destroy();
         break;
       default:
-        if (waitedMs >= LINGER_MAX_MS) this.destroy();
+        // What the client has not taken yet is still its answer.
+        if (waitedMs >= (this.out.isDelivered ? LINGER_MAX_MS : idleMs)) this.destroy();
     }
     if (this.#state !== STATE.closed)
       this.#context.timers.restart(this.#watch, Math.min(watchMs(this.listener().spec.timeouts), LINGER_MAX_MS));

@@ -19,8 +19,10 @@ import { Http2Stream } from './stream.ts';
 import type { StreamHost, StreamUser } from './stream.ts';
 import type { Wire } from '../wire/wire.ts';
 
-/** What a peer gets to read our last words before the socket is destroyed. */
+/** What a peer gets to read our last words before the socket is destroyed … */
 const LINGER_MS = 1_000;
+/** … and to take what was said before them, where it did nothing wrong. */
+const TAKE_MAX_MS = 75_000;
 
 export interface SessionOwner {
   /** Server: a client opens a stream. Null: refused. */
@@ -148,7 +150,14 @@ export class Http2Session implements FrameHost, StreamHost {
     this.out.flush();
     if (this.socket.destroyed) return;
     this.socket.end();
-    setTimeout(() => this.socket.destroy(), LINGER_MS).unref();
+    this.#letGo(code === CODE.noError ? TAKE_MAX_MS : LINGER_MS);
+  }
+
+  #letGo(leftMs: number): void {
+    setTimeout(() => {
+      if (leftMs <= LINGER_MS || this.socket.writableLength === 0) this.socket.destroy();
+      else if (!this.socket.destroyed) this.#letGo(leftMs - LINGER_MS);
+    }, LINGER_MS).unref();
   }
 
   #end(code: number): void {
