@@ -52,7 +52,7 @@ function contains(network: Network, bytes: Uint8Array): boolean {
 }
 
 /** Four bytes for IPv4 (mapped or not), sixteen for IPv6, null for what is no address. */
-function addressBytes(ip: string): Uint8Array | null {
+export function addressBytes(ip: string): Uint8Array | null {
   if (isIPv4(ip)) return Uint8Array.from(ip.split('.'), Number);
   const zone = ip.indexOf('%');
   const plain = zone < 0 ? ip : ip.slice(0, zone);
