@@ -83,11 +83,13 @@ export async function recoverDataDir(dataDir: string): Promise<Recovery> {
 }
 
 async function replay(store: LevelStorage, recovered: Recovered, machine: ClusterStateMachine): Promise<void> {
-  const { faults, snapshot, entries } = recovered;
+  const { faults, snapshot, entries, firstIndex } = recovered;
   if (faults.length > 0) throw new RaftError('DAMAGED', `the store is damaged: ${faults.join('; ')}`);
   if (snapshot !== null) await machine.restore(snapshot, store.readSnapshot(snapshot));
-  const after = entries.filter(({ index }) => index > (snapshot?.index ?? 0));
-  for (let at = 0; at < after.length; at += recoveryBatchCount) machine.apply(after.slice(at, at + recoveryBatchCount));
+  const count = entries.length;
+  for (let at = Math.max(0, (snapshot?.index ?? 0) + 1 - firstIndex); at < count; at += recoveryBatchCount) {
+    machine.apply(entries.slice(at, Math.min(at + recoveryBatchCount, count)));
+  }
 }
 
 /** The other members leave the list, so that nobody waits for them. Answers the last index. */

@@ -6,32 +6,32 @@ import { noteCheckpoint } from './digests.ts';
 import { assert } from './assert.ts';
 import { enforceConfEntry, leadUnderNewConf, leaveJointIfDue } from './membership.ts';
 import type { RaftState } from './state.ts';
-import { EntryKind, type Entry, type Index } from './types.ts';
+import { EntryKind, type Index } from './types.ts';
 
 export function handOver(s: RaftState): void {
   // A change may make more entries committed, so look again after each.
   while (!s.installing && s.applying < Math.min(s.commit, s.durable)) {
     const last = Math.min(s.commit, s.durable);
     const change = s.log.firstConfIndex(s.applying + 1, last);
-    const entries = s.log.slice(s.applying + 1, change ?? last);
-    if (change === null) give(s, entries);
-    else changeMembership(s, entries);
+    if (change === null) give(s, last);
+    else changeMembership(s, change);
     if (s.leading !== null) leaveJointIfDue(s, s.leading);
   }
 }
 
-function give(s: RaftState, entries: readonly Entry[]): void {
-  s.applying += entries.length;
-  s.effects.push({ type: 'apply', entries });
+/** Everything up to `to`, which is kept. */
+function give(s: RaftState, to: Index): void {
+  for (const entries of s.log.rows(s.applying + 1, to)) s.effects.push({ type: 'apply', entries });
+  s.applying = to;
 }
 
-/** The last of the entries is the change. */
-function changeMembership(s: RaftState, entries: readonly Entry[]): void {
-  const change = entries.at(-1);
+/** Entries up to the change at `index`. */
+function changeMembership(s: RaftState, index: Index): void {
+  const change = s.log.entryAt(index);
   assert(change?.kind === EntryKind.conf, 'entries are handed over up to a change of membership');
   const before = s.conf;
   enforceConfEntry(s, change);
-  give(s, entries);
+  give(s, index);
   if (s.leading !== null) leadUnderNewConf(s, s.leading, before);
 }
 

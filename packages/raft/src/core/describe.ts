@@ -94,7 +94,7 @@ export function describeEffect(effect: Effect): string[] {
     case 'send-snapshot':
       return [`send-snapshot ${effect.to} term=${effect.term} ${describeSnapshot(effect.meta)}`];
     case 'apply':
-      return [`apply ${describeEntries(effect.entries)}`];
+      return [`apply ${describeEntries([...effect.entries])}`];
     case 'restore':
       return [`restore ${describeSnapshot(effect.meta)}`];
     case 'proposed':

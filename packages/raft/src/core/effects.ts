@@ -8,7 +8,7 @@
  */
 import type { Message, ProposalRefusal } from './messages.ts';
 import type { ProposalOutcome } from './events.ts';
-import type { Entry, HardState, Index, ReplicaId, Role, SnapshotMeta, Term, ConfState } from './types.ts';
+import type { Entry, EntryRow, HardState, Index, ReplicaId, Role, SnapshotMeta, Term, ConfState } from './types.ts';
 
 /** Control traffic (votes, heartbeats, acknowledgements) never waits behind log data. */
 export type Lane = 'control' | 'bulk';
@@ -35,7 +35,7 @@ export type Effect =
   /** Stream the newest snapshot to a peer; report with `snapshot-sent`. */
   | { readonly type: 'send-snapshot'; readonly to: ReplicaId; readonly term: Term; readonly meta: SnapshotMeta }
   /** Committed entries, contiguous, in order. The core applies membership changes itself; the host still sees the entries. */
-  | { readonly type: 'apply'; readonly entries: readonly Entry[] }
+  | { readonly type: 'apply'; readonly entries: EntryRow }
   /** Replace the state machine by the installed snapshot; report with `applied`. */
   | { readonly type: 'restore'; readonly meta: SnapshotMeta }
   | { readonly type: 'proposed'; readonly outcomes: readonly ProposalOutcome[] }

@@ -14,10 +14,7 @@ import { EntryKind, type Index, type ReplicaId, type Term } from './types.ts';
 const NO_DATA = new Uint8Array(0);
 
 function hasConfBetween(s: RaftState, after: Index, to: Index): boolean {
-  for (let index = after + 1; index <= to; index += 1) {
-    if (s.log.entryAt(index)?.kind === EntryKind.conf) return true;
-  }
-  return false;
+  return s.log.firstConfIndex(after + 1, to) !== null;
 }
 
 /** May this replica stand for election? Not with a committed change that it has not put in force (etcd#7625). */

@@ -42,7 +42,7 @@ describe('the log window', () => {
           for (let index = first - 1; index <= all.length + 1; index += 1) {
             expect(log.termAt(index)).toBe(index === 0 ? 0 : all[index - 1]?.term);
           }
-          expect(log.slice(first, all.length)).toEqual(all.slice(first - 1));
+          expect(log.rows(first, all.length).flatMap((row) => [...row])).toEqual(all.slice(first - 1));
         }
       }),
     );

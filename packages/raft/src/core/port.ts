@@ -4,7 +4,7 @@
 import type { CoreConfig } from './config.ts';
 import type { Effect } from './effects.ts';
 import type { Event } from './events.ts';
-import type { ConfState, Entry, HardState, Index, ReplicaId, Role, SnapshotMeta, Term } from './types.ts';
+import type { ConfState, EntryRow, HardState, Index, ReplicaId, Role, SnapshotMeta, Term } from './types.ts';
 
 /** What a disk held when it was opened. */
 export interface RecoveredState {
@@ -12,8 +12,8 @@ export interface RecoveredState {
   /** Current snapshot. The host has restored its state machine from it before the first step. */
   readonly snapshot: SnapshotMeta | null;
   /** Contiguous from `firstIndex`; may begin before `snapshot.index + 1`. */
-  readonly entries: readonly Entry[];
-  /** Index of `entries[0]`, or where it would be. */
+  readonly entries: EntryRow;
+  /** Index of the first of `entries`, or where it would be. */
   readonly firstIndex: Index;
   /** Membership where there is no snapshot; with one, the snapshot's counts. */
   readonly conf: ConfState;

@@ -38,6 +38,25 @@ export interface Entry {
   readonly data: Uint8Array;
 }
 
+/**
+ * Entries of a store that are kept as bytes, each made an object when it is asked for: a million objects that live long would
+ * hold the event loop whenever garbage is collected. Immutable. Positions count from 0.
+ */
+export interface PackedEntries extends Iterable<Entry> {
+  readonly length: number;
+  /** As of an array: from the end where negative, undefined outside. */
+  at(position: number): Entry | undefined;
+  /** Entries from `from` up to and without `to`, as objects. 0 <= from <= to <= length. */
+  slice(from: number, to: number): Entry[];
+  /** The same, still packed. */
+  part(from: number, to: number): PackedEntries;
+  /** Position of the first membership change from `from` up to and without `to`; -1 where there is none. Looks at no entry. */
+  firstConf(from: number, to: number): number;
+}
+
+/** Entries one after the other, each index one more than the one before, however they are kept. */
+export type EntryRow = readonly Entry[] | PackedEntries;
+
 /** What must be durable before any message that depends on it leaves this replica (§5, figure 2 "persistent state"). */
 export interface HardState {
   readonly term: Term;

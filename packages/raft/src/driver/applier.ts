@@ -3,7 +3,7 @@
  * backlog is worked off. Order is the log's; a restore waits its turn like everything else. The owner runs the first
  * slice of what it adds; the rest runs by itself.
  */
-import type { Entry, Index, SnapshotMeta, Term } from '../core/types.ts';
+import type { Entry, EntryRow, Index, SnapshotMeta, Term } from '../core/types.ts';
 import {
   APPLY_AT_ONCE_MAX_BYTES,
   APPLY_SLICE_MAX_ENTRIES_COUNT,
@@ -14,7 +14,7 @@ import {
 import type { ApplyResult, Clock, RaftMetrics, StateMachine } from './ports.ts';
 
 type Work =
-  | { readonly type: 'apply'; readonly entries: readonly Entry[]; at: number }
+  | { readonly type: 'apply'; readonly entries: EntryRow; at: number }
   | { readonly type: 'restore'; readonly meta: SnapshotMeta };
 
 export interface ApplierOptions {
@@ -54,7 +54,7 @@ export class Applier {
     this.term = options.appliedTerm;
   }
 
-  add(entries: readonly Entry[]): void {
+  add(entries: EntryRow): void {
     if (entries.length === 0) return;
     this.#queue.push({ type: 'apply', entries, at: 0 });
     for (const entry of entries) {
@@ -132,35 +132,34 @@ export class Applier {
     const { stateMachine, digestEvery } = this.#options;
     const toCheckpoint = digestEvery - (this.index % digestEvery);
     const most = Math.min(work.entries.length - work.at, APPLY_STEP_ENTRIES_COUNT, toCheckpoint);
-    const toPeriod = this.#entriesToPeriod(work, most);
-    const count = toPeriod ?? most;
-    const whole = count === work.entries.length;
-    const entries = whole ? work.entries : work.entries.slice(work.at, work.at + count);
+    const next = nextOf(work, most);
+    const toPeriod = this.#entriesToPeriod(next);
+    const entries = toPeriod === null || toPeriod === next.length ? next : next.slice(0, toPeriod);
     const first = entries[0];
     const last = entries.at(-1);
     if (first === undefined || last === undefined || first.index !== this.index + 1) {
       throw new Error(`cannot apply from ${first?.index}: applied up to ${this.index}`);
     }
     const results = stateMachine.apply(entries);
-    work.at += count;
+    work.at += entries.length;
     this.index = last.index;
     this.term = last.term;
     this.#options.onEntries(entries, results);
     const isCheckpoint = toPeriod !== null || this.index % digestEvery === 0;
     this.#options.onApplied(this.index, isCheckpoint ? stateMachine.digest() : '');
-    return count;
+    return entries.length;
   }
 
   /**
-   * How many of the next `most` entries end with the first one of a new period; null where all are of the same. Stamps are
+   * How many of the next entries end with the first one of a new period; null where all are of the same. Stamps are
    * in the log, so the checkpoint is at the same index on every replica, however little is written.
    */
-  #entriesToPeriod(work: Extract<Work, { type: 'apply' }>, most: number): number | null {
-    for (let count = 1; count <= most; count++) {
-      const period = Math.floor((work.entries[work.at + count - 1]?.stampMs ?? 0) / DIGEST_PERIOD_MS);
+  #entriesToPeriod(next: readonly Entry[]): number | null {
+    for (let at = 0; at < next.length; at++) {
+      const period = Math.floor((next[at]?.stampMs ?? 0) / DIGEST_PERIOD_MS);
       const before = this.#period;
       this.#period = period;
-      if (before !== null && period > before) return count;
+      if (before !== null && period > before) return at + 1;
     }
     return null;
   }
@@ -184,4 +183,10 @@ export class Applier {
       },
     );
   }
+}
+
+/** What comes next, at most so many. Packed entries become objects here, a few at a time. */
+function nextOf({ entries, at }: Extract<Work, { type: 'apply' }>, most: number): readonly Entry[] {
+  if (most === entries.length && !('part' in entries)) return entries;
+  return entries.slice(at, at + most);
 }

@@ -4,7 +4,7 @@
  */
 import type { Message } from '../core/messages.ts';
 import type { Lane } from '../core/effects.ts';
-import type { ConfState, Entry, HardState, Index, ReplicaId, SnapshotMeta, Term } from '../core/types.ts';
+import type { ConfState, Entry, EntryRow, HardState, Index, ReplicaId, SnapshotMeta, Term } from '../core/types.ts';
 
 /** Written once when a data directory joins a cluster; checked at every open. */
 export interface Identity {
@@ -21,7 +21,7 @@ export interface Recovered {
   readonly hard: HardState;
   readonly snapshot: SnapshotMeta | null;
   /** Contiguous from snapshot.index + 1 (or an earlier kept index, see `firstIndex`). */
-  readonly entries: readonly Entry[];
+  readonly entries: EntryRow;
   readonly firstIndex: Index;
   readonly faults: readonly string[];
   /** Membership where there is no snapshot yet (a freshly formed cluster). */

@@ -24,7 +24,13 @@ let lastIndex = 0;
 async function contents(storage: LevelStorage, recovered: Recovered): Promise<string> {
   const { snapshot, entries: list } = recovered;
   const state = snapshot ? (await collect(storage.readSnapshot(snapshot))).toString('hex') : '';
-  const log = list.map((entry) => [entry.index, entry.term, entry.kind, entry.seq, Buffer.from(entry.data).toString()]);
+  const log = [...list].map((entry) => [
+    entry.index,
+    entry.term,
+    entry.kind,
+    entry.seq,
+    Buffer.from(entry.data).toString(),
+  ]);
   return JSON.stringify([recovered.identity, recovered.initialConf, recovered.hard, snapshot, log, state]);
 }
 

@@ -68,6 +68,6 @@ it('a write that failed is not vouched for: the store opens again with what it h
 
   const again = await openStorage({ directory });
   expect(again.recovered.faults).toEqual([]);
-  expect(again.recovered.entries.map(({ index }) => index)).toEqual([1]);
+  expect([...again.recovered.entries].map(({ index }) => index)).toEqual([1]);
   await again.storage.close();
 });

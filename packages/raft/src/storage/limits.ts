@@ -10,5 +10,7 @@ export const DELETES_PER_BATCH_COUNT = 512;
 /** A page is decoded in one turn of the event loop. */
 export const READ_AHEAD_BYTES = 256 * 1024;
 export const READ_AHEAD_COUNT = 256;
+/** The log that was read at the start stays in memory in pieces of this size, as bytes. */
+export const PACKED_PIECE_BYTES = 256 * 1024;
 /** Larger than LevelDB's own default: fewer, larger table files for a log that is mostly appended and dropped. */
 export const WRITE_BUFFER_BYTES = 16 * 1024 * 1024;

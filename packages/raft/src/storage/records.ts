@@ -198,6 +198,8 @@ export function encodeBlock(entries: readonly Entry[], prevTerm: Term): Buffer {
 export interface Block {
   readonly prevTerm: Term;
   readonly entries: Entry[];
+  /** Where in the value the record of each begins. */
+  readonly offsets: number[];
 }
 
 export function decodeBlock(value: Buffer): Block {
@@ -207,6 +209,7 @@ export function decodeBlock(value: Buffer): Block {
   const count = reader.u32();
   if (crc32(value.subarray(4, BLOCK_HEADER_BYTES)) !== headerCrc) throw new FormatError('checksum of a block differs');
   const entries: Entry[] = [];
+  const offsets: number[] = [];
   const read = new EntryReader();
   for (let i = 0; i < count; i++) {
     const crc = reader.u32();
@@ -214,7 +217,8 @@ export function decodeBlock(value: Buffer): Block {
     const entry = read.read(reader);
     if (crc32(value.subarray(at, reader.at)) !== crc) throw new FormatError('checksum of an entry differs');
     entries.push(entry);
+    offsets.push(at);
   }
   reader.finish();
-  return { prevTerm, entries };
+  return { prevTerm, entries, offsets };
 }

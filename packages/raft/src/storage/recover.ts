@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { errorText } from '@flotilla/shared';
-import type { Entry, HardState, Index } from '../core/types.ts';
+import type { EntryRow, HardState, Index } from '../core/types.ts';
 import { EMPTY_CONF } from '../core/types.ts';
 import type { Recovered } from '../driver/ports.ts';
 import { READ_AHEAD_BYTES, READ_AHEAD_COUNT } from './limits.ts';
@@ -24,6 +24,7 @@ import {
   LOG_RANGE,
 } from './records.ts';
 import type { HardRecord, IdentityRecord, SnapshotRecord } from './records.ts';
+import { LogPacker } from './packed-log.ts';
 import type { Witness } from './witness.ts';
 import type { Database } from './host.ts';
 
@@ -74,7 +75,7 @@ export async function recover(database: Database, witness: Witness | null): Prom
   const receiving = await read(KEY.receiving, 'pointer of the received snapshot', decodeSnapshot);
   const { log, entries } = await readLog(database, faults);
   if (snapshot) await verifySnapshot(database, snapshot, faults);
-  const firstIndex = entries[0]?.index ?? (snapshot?.meta.index ?? 0) + 1;
+  const firstIndex = entries.at(0)?.index ?? (snapshot?.meta.index ?? 0) + 1;
   checkWhole({ identity, witness, hardRecord, snapshot, entries, firstIndex, faults });
   const noHard: HardState = { term: 0, vote: null, commit: 0 };
   return {
@@ -96,26 +97,26 @@ export async function recover(database: Database, witness: Witness | null): Prom
   };
 }
 
-async function readLog(database: Database, faults: string[]): Promise<{ log: LogIndex; entries: Entry[] }> {
+async function readLog(database: Database, faults: string[]): Promise<{ log: LogIndex; entries: EntryRow }> {
   const log = new LogIndex();
-  const entries: Entry[] = [];
+  const packer = new LogPacker();
   for await (const page of scan(database, LOG_RANGE)) {
     for (const [key, value] of page) {
       // One fault is enough to refuse the store; what follows a hole would only repeat it.
-      if (faults.some((fault) => fault.startsWith('log'))) return { log, entries };
+      if (faults.some((fault) => fault.startsWith('log'))) return { log, entries: packer.done() };
       try {
-        readBlock(blockKeyIndex(key), value, { log, entries });
+        readBlock(blockKeyIndex(key), value, { log, packer });
       } catch (error) {
         faults.push(`log block ${key.subarray(1).toString('hex')}: ${errorText(error)}`);
       }
     }
   }
-  return { log, entries };
+  return { log, entries: packer.done() };
 }
 
-function readBlock(first: Index, value: Buffer, into: { readonly log: LogIndex; readonly entries: Entry[] }): void {
+function readBlock(first: Index, value: Buffer, into: { readonly log: LogIndex; readonly packer: LogPacker }): void {
   const block = decodeBlock(value);
-  const last = into.entries.at(-1);
+  const { last } = into.packer;
   if (block.entries.length === 0) throw new Error('it is empty');
   if (last !== undefined && block.prevTerm !== last.term) {
     throw new Error(`expects term ${block.prevTerm} before it, found ${last.term}`);
@@ -128,8 +129,8 @@ function readBlock(first: Index, value: Buffer, into: { readonly log: LogIndex; 
     if (entry.term < term) throw new Error(`term falls from ${term} to ${entry.term} at ${index}`);
     term = entry.term;
     index++;
-    into.entries.push(entry);
   }
+  into.packer.add(value, block.entries, block.offsets);
   into.log.push({ first, last: index - 1, lastTerm: term });
 }
 
@@ -184,7 +185,7 @@ function checkWhole(store: {
   readonly witness: Witness | null;
   readonly hardRecord: HardRecord | null;
   readonly snapshot: SnapshotRecord | null;
-  readonly entries: readonly Entry[];
+  readonly entries: EntryRow;
   readonly firstIndex: Index;
   readonly faults: string[];
 }): void {
@@ -219,7 +220,7 @@ function checkWhole(store: {
   fault(last !== undefined && last.index < snapshotIndex && firstIndex <= last.index, 'log ends before the snapshot');
   fault(hard.term < Math.max(last?.term ?? 0, snapshotTerm), `term ${hard.term} is older than the log's`);
   fault(hard.commit > lastIndex, `commit ${hard.commit} is beyond the last entry ${lastIndex}`);
-  const atSnapshot = entries[snapshotIndex - firstIndex];
+  const atSnapshot = snapshotIndex < firstIndex ? undefined : entries.at(snapshotIndex - firstIndex);
   fault(
     atSnapshot !== undefined && snapshot !== null && atSnapshot.term !== snapshotTerm,
     `the log has term ${atSnapshot?.term} at ${snapshotIndex}, the snapshot ${snapshotTerm}`,

@@ -89,7 +89,7 @@ export class ClusterChecks {
   }
 
   /** State Machine Safety: the same entry at the same index, everywhere; and a quorum of disks holds it. */
-  handedOver(replicas: ReadonlyMap<ReplicaId, Replica>, replica: Replica, entries: readonly Entry[]): void {
+  handedOver(replicas: ReadonlyMap<ReplicaId, Replica>, replica: Replica, entries: Iterable<Entry>): void {
     for (const entry of entries) {
       const known = this.#committed.get(entry.index);
       if (known !== undefined) {

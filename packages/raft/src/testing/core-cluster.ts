@@ -123,7 +123,7 @@ export class CoreCluster {
       }
       case 'apply':
         this.checks.handedOver(this.replicas, replica, effect.entries);
-        replica.backlog.push(effect.entries);
+        replica.backlog.push([...effect.entries]);
         if (this.eager) this.apply(replica.id);
         return;
       case 'restore':

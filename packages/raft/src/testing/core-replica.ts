@@ -8,12 +8,16 @@ import type { ConfState, Entry, Index, ReplicaId, SnapshotMeta, Term } from '../
 
 export type Persist = Extract<Effect, { type: 'persist' }>;
 
+interface DiskState extends RecoveredState {
+  readonly entries: readonly Entry[];
+}
+
 /** What the disk of a replica holds. */
 export class Disk {
-  state: RecoveredState;
+  state: DiskState;
 
   constructor(state: RecoveredState) {
-    this.state = state;
+    this.state = { ...state, entries: [...state.entries] };
   }
 
   get lastIndex(): Index {

@@ -63,7 +63,8 @@ export function meta(index: Index, term: Term): SnapshotMeta {
 }
 
 const bytesOf = (size: number): Buffer => Buffer.from(Array.from({ length: size }, (_, i) => (i * 31) % 251));
-const plain = (list: readonly Entry[]): unknown[] => list.map((e) => ({ ...e, data: Buffer.from(e.data).toString() }));
+const plain = (list: Iterable<Entry>): unknown[] =>
+  [...list].map((e) => ({ ...e, data: Buffer.from(e.data).toString() }));
 
 type Scenario = (subject: StorageSubject) => Promise<void>;
 
