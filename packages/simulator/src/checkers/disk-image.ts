@@ -3,6 +3,8 @@
  * and not by the product's. An entry is known here only once it can no longer be lost.
  */
 import { crc32 } from 'node:zlib';
+import { EMPTY_CONF } from '@flotilla/raft';
+import type { ConfState } from '@flotilla/raft';
 import type { Operation } from '@flotilla/raft/internals';
 
 export interface DurableEntry {
@@ -32,6 +34,8 @@ export class DiskImage {
   hard: DurableHard = { term: 0, vote: '', commit: 0, batch: 0, lastIndex: 0 };
   snapshotIndex = 0;
   snapshotTerm = 0;
+  /** Membership that the snapshot carries; before the first, none. */
+  snapshotConf: ConfState = EMPTY_CONF;
   /** Blocks by their first index. */
   readonly #blocks = new Map<number, readonly DurableEntry[]>();
   readonly #entries = new Map<number, DurableEntry>();
@@ -81,14 +85,33 @@ export class DiskImage {
   }
 
   #takeSnapshot(value: Buffer): void {
-    // crc u32, generation u32, chunks u32, then index and term of 64 bits each.
+    // crc u32, generation u32, chunks u32, then index and term of 64 bits each, then the membership.
     this.snapshotIndex = readU53(value, 12);
     this.snapshotTerm = readU53(value, 20);
+    this.snapshotConf = readConf(value, 28);
   }
 }
 
 function readU53(bytes: Buffer, at: number): number {
   return bytes.readUInt32BE(at) * 2 ** 32 + bytes.readUInt32BE(at + 4);
+}
+
+/** Voters, outgoing voters, learners, learners-to-be: each a count u32 and ids (u16 length, bytes). Then autoLeave u8. */
+function readConf(value: Buffer, start: number): ConfState {
+  let at = start;
+  const ids = (): string[] => {
+    const list: string[] = [];
+    const count = value.readUInt32BE(at);
+    at += 4;
+    while (list.length < count) {
+      const end = at + 2 + value.readUInt16BE(at);
+      list.push(value.toString('utf8', at + 2, end));
+      at = end;
+    }
+    return list;
+  };
+  const [voters, votersOutgoing, learners, learnersNext] = [ids(), ids(), ids(), ids()];
+  return { voters, votersOutgoing, learners, learnersNext, autoLeave: value.readUInt8(at) === 1 };
 }
 
 /** crc u32, term u64, vote (u16 length, bytes), commit u64, batch u64, last index u64. */

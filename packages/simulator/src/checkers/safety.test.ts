@@ -50,6 +50,13 @@ function hard(term: number, vote: string, lastIndex: number, commit = 0): Operat
   return { type: 'put', key: Buffer.from('H'), value };
 }
 
+function snapshot(index: number, { voters, votersOutgoing, learners, learnersNext, autoLeave }: ConfState): Operation {
+  const text = (id: string): Buffer => Buffer.concat([Buffer.from([0, id.length]), Buffer.from(id)]);
+  const lists = [voters, votersOutgoing, learners, learnersNext].flatMap((ids) => [u32(ids.length), ...ids.map(text)]);
+  const value = Buffer.concat([u32(0), u32(1), u32(1), u64(index), u64(1), ...lists, Buffer.from([autoLeave ? 1 : 0])]);
+  return { type: 'put', key: Buffer.from('S'), value };
+}
+
 function block(index: number, term: number, options: { prevTerm?: number; data?: string } = {}): Operation {
   const data = Buffer.from(options.data ?? 'x');
   const record = [u32(0), Buffer.from([0, 0]), u64(index), u64(term), u64(0), u64(0), u32(data.length), data];
@@ -139,9 +146,24 @@ describe('disks', () => {
   });
 
   it('a snapshot of what nobody applied', () => {
-    const pointer = Buffer.concat([u32(0), u32(1), u32(1), u64(9), u64(1)]);
-    checks.durable('a', [{ type: 'put', key: Buffer.from('S'), value: pointer }]);
+    checks.durable('a', [snapshot(9, CONF)]);
     expect(broken()).toBe('snapshots hold only what is committed');
+  });
+
+  it('a snapshot with a membership that came into force after it', () => {
+    const after = { ...CONF, learners: ['d'] };
+    // Version, no steps; voters, none outgoing, one learner, none to be; not to be left by itself.
+    const voters = [0, 3, 0, 1, 97, 0, 1, 98, 0, 1, 99];
+    const data = Uint8Array.from([1, 0, 0, ...voters, 0, 0, 0, 1, 0, 1, 100, 0, 0, 0]);
+    store('a', 'b');
+    for (const id of ['a', 'b']) checks.durable(id, [block(2, 1, { prevTerm: 1 }), hard(1, '', 2)]);
+    checks.applied('a', entry(1, 1), 'chain');
+    checks.applied('a', { ...entry(2, 1), kind: 1, data }, 'chain 2');
+    checks.durable('a', [snapshot(1, CONF)]);
+    checks.durable('b', [snapshot(2, after)]);
+    expect(broken()).toBeUndefined();
+    checks.durable('c', [snapshot(1, after)]);
+    expect(broken()).toBe('membership of a snapshot');
   });
 
   it('a tail that was cut off is told from one that stands', () => {

@@ -60,6 +60,7 @@ export class SafetyChecks {
   durable(replica: string, operations: readonly Operation[]): boolean {
     const { image } = this.#known(replica);
     const before = image.hard;
+    const beforeSnapshot = image.snapshotIndex;
     const lastTerm = image.entry(before.lastIndex)?.term;
     const fresh = image.take(operations);
     const { hard } = image;
@@ -71,9 +72,18 @@ export class SafetyChecks {
       'snapshots hold only what is committed',
       () => `${replica}: snapshot ${image.snapshotIndex}, committed ${this.committed.highest}`,
     );
+    if (image.snapshotIndex !== beforeSnapshot) this.#matchSnapshot(replica, image);
     for (const entry of fresh) this.#matchEntry(replica, entry);
     const covered = image.snapshotIndex >= before.lastIndex;
     return lastTerm !== undefined && !covered && image.entry(before.lastIndex)?.term !== lastTerm;
+  }
+
+  /** Whoever begins with it knows no other membership: it is that of its index, whatever was changed since. */
+  #matchSnapshot(replica: string, { snapshotIndex, snapshotConf }: DiskImage): void {
+    const told = JSON.stringify(snapshotConf);
+    const expected = JSON.stringify(this.committed.confAt(snapshotIndex));
+    const text = (): string => `${replica}, snapshot ${snapshotIndex}: ${told}, not ${expected}`;
+    this.#demand(told === expected, 'membership of a snapshot', text);
   }
 
   #matchEntry(replica: string, entry: DurableEntry): void {
