@@ -29,6 +29,7 @@ async function checkpoints(entries: readonly Entry[], pieces: readonly number[])
       if (digest !== '') found.set(index, digest);
     },
     restore: () => Promise.resolve(),
+    isReplacing: () => false,
     onRestored: () => undefined,
     onError: (error) => {
       throw error;
@@ -79,6 +80,7 @@ test('a restore that still waits gives way to a newer one: the store does not ho
     onEntries: () => undefined,
     onApplied: (index) => applied.push(index),
     restore: ({ index }) => Promise.resolve(void restored.push(index)),
+    isReplacing: () => false,
     onRestored: () => undefined,
     onError: (error) => applied.push(Number(error)),
   });

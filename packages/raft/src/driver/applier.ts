@@ -29,6 +29,8 @@ export interface ApplierOptions {
   /** After each slice; `digest` is '' unless `index` is a checkpoint. */
   readonly onApplied: (index: Index, digest: string) => void;
   readonly restore: (meta: SnapshotMeta) => Promise<void>;
+  /** The store gives up the snapshot that it holds for a newer one, whose own restore is sure to follow. */
+  readonly isReplacing: () => boolean;
   readonly onRestored: (meta: SnapshotMeta) => void;
   readonly onError: (error: unknown) => void;
 }
@@ -110,6 +112,8 @@ export class Applier {
         const work = this.#queue[0];
         if (work === undefined) break;
         if (work.type === 'restore') {
+          // What waits here cannot be read any more; the newer one takes its place and goes on.
+          if (this.#options.isReplacing()) return;
           this.#queue.shift();
           this.#beginRestore(work.meta);
           break;

@@ -28,6 +28,8 @@ export class Persister {
   /** Durable, but not handed on yet; oldest first. */
   readonly #finished: (readonly Persist[])[] = [];
   #delivering = false;
+  /** Received snapshots among all these. */
+  #installCount = 0;
   #dead = false;
   #idle: (() => void)[] = [];
 
@@ -37,6 +39,7 @@ export class Persister {
 
   add(effect: Persist): void {
     this.#queue.push(effect);
+    if (effect.installSnapshot !== null) this.#installCount++;
     if (this.#writingSinceMs !== null) return;
     this.#next();
     this.#deliver();
@@ -46,6 +49,11 @@ export class Persister {
   overdueMs(nowMs: number): number {
     if (this.#writingSinceMs === null) return 0;
     return Math.max(0, nowMs - this.#writingSinceMs - this.#writingBytes / PERSIST_BYTES_PER_MS);
+  }
+
+  /** A received snapshot is being written or waits for that: the store has no older one to read any more. */
+  get installs(): boolean {
+    return this.#installCount > 0;
   }
 
   /** The disk failed: nothing is written any more. */
@@ -98,6 +106,7 @@ export class Persister {
     if (this.#delivering) return;
     this.#delivering = true;
     for (let done = this.#finished.shift(); done !== undefined; done = this.#finished.shift()) {
+      for (const { installSnapshot } of done) if (installSnapshot !== null) this.#installCount--;
       this.#options.onDurable(done);
     }
     this.#delivering = false;

@@ -119,6 +119,7 @@ export class Runtime {
       onEntries: (entries, results) => this.#appliedEntries(entries, results),
       onApplied: (index, digest) => this.#applied(index, digest),
       restore: (meta) => this.snapshots.restore(meta),
+      isReplacing: () => this.persister.installs,
       onRestored: (meta) => this.#restored(meta),
       onError,
     });
