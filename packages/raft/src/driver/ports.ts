@@ -120,6 +120,7 @@ export interface StateMachine {
   digest(): string;
   /** Captures the state now; `chunks` may be read later, in slices, while new entries are applied. */
   capture(): { readonly sizeBytes: number; readonly digest: string; readonly chunks: AsyncIterable<Uint8Array> };
+  /** Takes its time; the state is the former one until, at the end, it is replaced in one step: it may be read meanwhile. */
   restore(meta: SnapshotMeta, chunks: AsyncIterable<Uint8Array>): Promise<void>;
 }
 
