@@ -18,28 +18,36 @@ test('the index of blocks is the list of what was pushed and not taken off', () 
       let next = begin;
       for (const [turn, { do: what, count, at }] of commands.entries()) {
         const place = (list[0]?.first ?? next) + at;
+        let [answer, expected]: [readonly BlockSpan[], readonly BlockSpan[]] = [[], []];
         if (what === 'push') {
           const block = { first: next, last: next + count - 1, lastTerm: turn };
           index.push(block);
           list.push(block);
           next += count;
         } else if (what === 'pop') {
-          const popped = list.filter(({ last }) => last >= place);
-          expect(index.popFrom(place)).toEqual(popped);
+          [answer, expected] = [index.popFrom(place), list.filter(({ last }) => last >= place)];
           list = list.filter(({ last }) => last < place);
-          next = popped[0]?.first ?? next;
+          next = expected[0]?.first ?? next;
         } else {
-          expect(index.upTo(place, count)).toEqual(list.filter(({ last }) => last <= place).slice(0, count));
+          [answer, expected] = [index.upTo(place, count), list.filter(({ last }) => last <= place).slice(0, count)];
           index.shiftTo(place);
           list = list.filter(({ last }) => last > place);
         }
+        expect(answer).toEqual(expected);
         expect(index.last).toEqual(list.at(-1));
         for (let probe = begin - 1; probe <= next; probe++) {
           expect(index.find(probe)).toEqual(list.find(({ first, last }) => probe >= first && probe <= last));
         }
-        if (list.length > 0)
-          expect(() => index.push({ first: next + 1, last: next + 1, lastTerm: 1 })).toThrow('follow');
       }
     }),
   );
+});
+
+test('a block that does not follow the last one is refused', () => {
+  const index = new LogIndex();
+  index.push({ first: 5, last: 9, lastTerm: 1 });
+  for (const first of [9, 11]) {
+    expect(() => index.push({ first, last: 12, lastTerm: 1 })).toThrow(`block ${first} does not follow 9`);
+  }
+  index.push({ first: 10, last: 12, lastTerm: 1 });
 });

@@ -51,10 +51,8 @@ test('packed entries are those that were packed, in every part of a part', () =>
     fc.property(
       someEntries,
       fc.integer({ min: 1, max: 7 }),
-      fc.nat(25),
-      fc.nat(25),
-      fc.nat(25),
-      (shapes, blockCount, a, b, c) => {
+      fc.tuple(fc.nat(25), fc.nat(25), fc.nat(25)),
+      (shapes, blockCount, [a, b, c]) => {
         let list = entriesOf(shapes, 7, 3);
         let row = packed(list, blockCount);
         for (const cut of [a, b]) {
@@ -116,9 +114,8 @@ test('a log that begins packed is the same log, whatever is appended, cut off an
       someEntries,
       fc.integer({ min: 1, max: 7 }),
       fc.array(command, { maxLength: 8 }),
-      fc.nat(60),
-      fc.nat(1_000),
-      (shapes, blockCount, commands, from, maxBytes) => {
+      fc.tuple(fc.nat(60), fc.nat(1_000)),
+      (shapes, blockCount, commands, [from, maxBytes]) => {
         const held = entriesOf(shapes, 1, 1);
         const objects = new RaftLog(held, 1, 0);
         const bytes = new RaftLog(packed(held, blockCount), 1, 0);
