@@ -90,6 +90,32 @@ describe('tcp', () => {
     ).toBe(createHash('sha256').update(sent).digest('hex'));
   });
 
+  test('a backend that says its last word first gets all that comes after it, however late it reads', async () => {
+    // Of which of them a part is with the proxy and not with the kernel depends on the machine.
+    const lengths = Array.from({ length: 32 }, (_, at) => (at + 1) * 200_000);
+    const backends: Socket[] = [];
+    const { port } = await start([
+      await listening((socket) => {
+        socket.pause();
+        socket.end('bye');
+        backends.push(socket);
+      }),
+    ]);
+    const clients = await Promise.all(lengths.map(() => dial(port)));
+    await Promise.all(clients.map((client) => ended(client)));
+    clients.forEach((client, at) => client.end(Buffer.alloc(lengths[at] ?? 0, 'x')));
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    const received = await Promise.all(
+      backends.map(async (socket) => {
+        let bytes = 0;
+        socket.on('data', (chunk: Buffer) => (bytes += chunk.length));
+        await ended(socket);
+        return bytes;
+      }),
+    );
+    expect(received.toSorted((a, b) => a - b)).toEqual(lengths);
+  });
+
   test('a reader that stops stops the sender, at a bounded amount', async () => {
     let accepted = 0;
     const source = await listening((socket) => {

@@ -3,6 +3,7 @@
  *
  * It never looks at the bytes, but for the ClientHello of a `tls` listener, which is passed on as it came.
  */
+import type { Socket } from 'node:net';
 import type { Pool } from '../config/table.ts';
 import { SocketWriter } from '../http1/socket-writer.ts';
 import type { Timer } from '../thread/timers.ts';
@@ -25,6 +26,7 @@ export class StreamProxy implements ClientConnection {
   #idle: Timer | null = null;
   #idleMs = 0;
   #serverName = '';
+  #clientEnded = false;
   #reason = '';
   #bytesIn = 0;
   #bytesOut = 0;
@@ -34,7 +36,7 @@ export class StreamProxy implements ClientConnection {
   constructor(accepted: Accepted) {
     this.#accepted = accepted;
     this.#startedMs = accepted.context.nowMs();
-    accepted.socket.once('close', () => this.#closed());
+    accepted.socket.once('close', (hadError) => this.#closed(hadError));
     const { spec } = accepted.listener.table();
     if (spec.protocol === 'tls') this.#readClientHello(spec.timeouts.headerMs);
     else this.#route('', null);
@@ -54,6 +56,7 @@ export class StreamProxy implements ClientConnection {
   }
 
   destroy(): void {
+    if (this.#reason === '') this.#reason = 'drain-deadline';
     this.#accepted.socket.destroy();
   }
 
@@ -119,7 +122,10 @@ export class StreamProxy implements ClientConnection {
       this.#bytesOut += length;
       this.#pass(buffer, length, upstream.socket, toClient);
     };
-    client.on('end', () => toUpstream.end());
+    client.on('end', () => {
+      this.#clientEnded = true;
+      toUpstream.end();
+    });
     upstream.socket.on('end', () => toClient.end());
     upstream.socket.on('drain', () => client.resume());
     client.on('drain', () => upstream.socket.resume());
@@ -151,12 +157,23 @@ export class StreamProxy implements ClientConnection {
     this.#accepted.socket.destroy();
   }
 
-  #closed(): void {
+  /** What the client said before its end reaches the backend, for as long as an idle stream may last. */
+  #deliver(upstream: Socket): void {
+    const giveUp = this.#accepted.context.timers.after(this.#idleMs, () => upstream.destroy());
+    upstream.once('close', () => giveUp.cancel());
+    // A thread that ends does not wait for it.
+    upstream.unref();
+    upstream.destroySoon();
+  }
+
+  /** Both directions are over, or the client's end was lost. */
+  #closed(hadError: boolean): void {
     this.#idle?.cancel();
     this.#giveUp();
     const { context, listener, endpoints } = this.#accepted;
     const { backend, socket } = this.#upstream ?? { backend: null, socket: null };
-    socket?.destroy();
+    if (hadError || !this.#clientEnded || this.#reason !== '') socket?.destroy();
+    else if (socket !== null) this.#deliver(socket);
     if (backend !== null) listener.stats.request(backend.pool, backend.id, 0, context.nowMs() - this.#startedMs);
     logStream(context, listener.table().spec, {
       client: endpoints.clientIp,
