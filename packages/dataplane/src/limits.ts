@@ -30,9 +30,9 @@ export const PIPELINE_BUFFER_MAX_BYTES = 65_536;
 /** A request body is kept for another try up to here. */
 export const REPLAY_MAX_BYTES = 65_536;
 
-/** Between our last byte and the end of the connection the client's bytes are read and thrown away, so that no reset eats the answer. */
+/** Between our last byte and the end of the connection the client's bytes are read and thrown away, so that no reset eats the answer: many send a whole body before they look for one. */
 export const LINGER_MAX_MS = 2_000;
-export const LINGER_MAX_BYTES = 1_048_576;
+export const LINGER_MAX_BYTES = 67_108_864;
 /** Most idle connections kept to one backend by one thread. */
 export const UPSTREAM_IDLE_MAX_COUNT = 1_024;
 /** How often a pool looks for idle connections that are too old, and for slots given back by other threads. */

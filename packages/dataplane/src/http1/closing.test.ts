@@ -32,6 +32,21 @@ test('a client that sends more after it said close still gets the answer, not a 
   expect(backend.received.match(/GET/g)).toHaveLength(1);
 });
 
+test('a client that sends all of a body that is too large before it reads gets the answer, not a reset', async () => {
+  const { port } = await bed(() => OK_RESPONSE, { listener: { maxRequestBodyBytes: 1_000 } });
+  const client = await rawClient(port);
+  client.socket.pause();
+  client.send('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 8000000\r\n\r\n');
+  await new Promise<void>((resolve) => {
+    client.socket.once('error', () => resolve());
+    client.socket.write('x'.repeat(8_000_000), () => resolve());
+  });
+  client.socket.resume();
+  expect(await client.toEnd()).toMatch(/^HTTP\/1\.1 413 [^]*X-Flotilla-Error: body-too-large/);
+  expect(client.error).toBe(null);
+  client.socket.destroy();
+});
+
 test('an answer that the client is slow to take arrives whole before the connection ends', async () => {
   const body = 'b'.repeat(3_000_000);
   const { port } = await bed(() => `HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
