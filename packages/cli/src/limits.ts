@@ -4,6 +4,8 @@
 
 /** A server that has not accepted the connection by then is passed over. */
 export const CONNECT_TIMEOUT_MS = 2_000;
+/** A server that has not said by then that it is a node is passed over. */
+export const INTRODUCTION_TIMEOUT_MS = 5_000;
 /** Longest wait for an answer; longer than the API's own, so that its error is seen rather than ours. */
 export const ANSWER_TIMEOUT_MS = 65_000;
 /** How long a command goes on asking while the cluster has no leader. */

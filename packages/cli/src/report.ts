@@ -5,7 +5,7 @@ import { CommanderError } from 'commander';
 import colors from 'picocolors';
 import { EXIT } from '@flotilla/shared';
 import { CliError } from './cli-error.ts';
-import { ApiError, UnreachableError } from './client/api-client.ts';
+import { ApiError, UnknownOutcomeError, UnreachableError } from './client/api-client.ts';
 
 /** Prints the failure to standard error and answers the exit code. */
 export function report(error: unknown): number {
@@ -13,13 +13,18 @@ export function report(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.clean : EXIT.usage;
   if (error instanceof ApiError) {
     say(`${error.code}: ${error.message}`);
-    for (const { path, message } of error.details) process.stderr.write(`  ${path}: ${message}\n`);
+    for (const { path, message } of error.details)
+      process.stderr.write(`  ${path || '(the whole document)'}: ${message}\n`);
     if (error.hint !== '') process.stderr.write(`${colors.dim(error.hint)}\n`);
     return exitCodeOf(error);
   }
   if (error instanceof UnreachableError) {
     say(error.message);
     process.stderr.write(colors.dim('Give the API addresses with --server or FLOTILLA_SERVER.\n'));
+    return EXIT.unavailable;
+  }
+  if (error instanceof UnknownOutcomeError) {
+    say(error.message);
     return EXIT.unavailable;
   }
   if (error instanceof CliError) {

@@ -3,7 +3,7 @@ import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
-import { ApiClient, ApiError, UnreachableError } from './api-client.ts';
+import { ApiClient, ApiError, UnknownOutcomeError, UnreachableError } from './api-client.ts';
 import { parseServers } from './servers.ts';
 
 type Handler = (request: IncomingMessage, response: ServerResponse) => void;
@@ -16,7 +16,11 @@ afterEach(() => {
   }
 });
 
-async function serve(handler: Handler): Promise<string> {
+/** What says of itself that it is a node, as nodes do, and answers the rest by `handler`. */
+const serve = (handler: Handler): Promise<string> =>
+  listen((request, response) => (request.url === '/live' ? answer(200, { live: true }) : handler)(request, response));
+
+async function listen(handler: Handler): Promise<string> {
   const server = createServer(handler);
   servers.push(server);
   await new Promise<void>((settle) => server.listen(0, '127.0.0.1', settle));
@@ -92,8 +96,29 @@ describe('writes', () => {
       second += 1;
       answer(200, { revision: 7 })(request, response);
     });
-    await expect(client([breaksOff, other], 1_000).call(write)).rejects.toThrow('may or may not have been made');
+    const error = await client([breaksOff, other], 1_000)
+      .call(write)
+      .catch((fault: unknown) => fault);
+    expect(error).toBeInstanceOf(UnknownOutcomeError);
+    expect((error as Error).message).toContain('may or may not have been made');
     expect(second).toBe(0);
+  });
+
+  it('is not sent to a stranger, whose answer would pass for success', async () => {
+    const changes: string[] = [];
+    const stranger = await listen((request, response) => {
+      if (request.method !== 'GET') changes.push(request.url ?? '');
+      answer(200, { backend: 'b1', path: request.url })(request, response);
+    });
+    await expect(client([stranger]).call(write)).rejects.toThrow(`${stranger}: answers, but is not the API of a node`);
+    const good = await serve(answer(200, { revision: 8 }));
+    expect((await client([stranger, good]).call<{ revision: number }>(write)).body.revision).toBe(8);
+    expect(changes).toEqual([]);
+  });
+
+  it('says where TLS is spoken to one that does not', async () => {
+    const plain = await serve(answer(200, { revision: 9 }));
+    await expect(client([`https://${plain}`]).call(write)).rejects.toThrow('does not speak TLS: http://');
   });
 });
 

@@ -4,7 +4,7 @@
  */
 import type { IncomingMessage } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { RETRY_FOR_DEFAULT_MS, RETRY_PAUSE_MS } from '../limits.ts';
+import { INTRODUCTION_TIMEOUT_MS, RETRY_FOR_DEFAULT_MS, RETRY_PAUSE_MS } from '../limits.ts';
 import { exchange, ExchangeError, open } from './exchange.ts';
 import type { ExchangeAnswer, ExchangeRequest } from './exchange.ts';
 
@@ -61,10 +61,20 @@ export class UnreachableError extends Error {
   }
 }
 
+/** A change was sent, and no answer came. */
+export class UnknownOutcomeError extends Error {
+  constructor(fault: string) {
+    super(`${fault}; the change may or may not have been made: read before you repeat it`);
+    this.name = 'UnknownOutcomeError';
+  }
+}
+
 export class ApiClient {
   readonly #options: ApiClientOptions;
   /** The server that answered last is asked first. */
   #servers: readonly URL[];
+  /** Those that are known to be nodes. */
+  readonly #introduced = new Set<URL>();
 
   constructor(options: ApiClientOptions) {
     this.#options = options;
@@ -107,6 +117,7 @@ export class ApiClient {
     for (const server of this.#servers) {
       let incoming: IncomingMessage;
       try {
+        await this.#introduce(server);
         incoming = await open(server, this.#request({ path }, { accept: 'text/event-stream' }), signal);
         if (incoming.statusCode !== 200) {
           const chunks = await incoming.toArray();
@@ -134,6 +145,7 @@ export class ApiClient {
     let refusal: ApiError | null = null;
     for (const server of this.#servers) {
       try {
+        await this.#introduce(server);
         const answer = await exchange(server, this.#request(call));
         if (!isPassing(answer)) {
           this.#servers = [server, ...this.#options.servers.filter((other) => other !== server)];
@@ -143,12 +155,27 @@ export class ApiClient {
       } catch (error) {
         if (!(error instanceof ExchangeError)) throw error;
         if (error.wasSent && (call.method ?? 'GET') !== 'GET') {
-          throw new Error(`${error.message}; the change may or may not have been made: read before you repeat it`);
+          throw new UnknownOutcomeError(error.message);
         }
         faults.push(error.message);
       }
     }
     return { failure: refusal ?? new UnreachableError(faults) };
+  }
+
+  /**
+   * Whoever is asked for the first time is asked whether it is a node: a listener or a stranger answers too, and what it says to
+   * a change would pass for success. A node that stands still is passed over before anything was sent to it.
+   */
+  async #introduce(server: URL): Promise<void> {
+    if (this.#introduced.has(server)) return;
+    const headers = { accept: 'application/json' };
+    const request = { method: 'GET', path: '/live', headers, body: null, ca: this.#options.ca ?? null };
+    const { text } = await exchange(server, request, INTRODUCTION_TIMEOUT_MS).catch((error: unknown) => {
+      throw error instanceof ExchangeError ? new ExchangeError(error.message, false) : error;
+    });
+    if (!isNode(text)) throw new ExchangeError(`${server.host}: answers, but is not the API of a node`, false);
+    this.#introduced.add(server);
   }
 
   #request(call: ApiCall, more: Record<string, string> = {}): ExchangeRequest {
@@ -176,6 +203,16 @@ function toAnswer<T>(answer: ExchangeAnswer, server: URL): ApiAnswer<T> {
   };
 }
 
+/** What `GET /live` of a node says, or a refusal in the words of the API. */
+function isNode(text: string): boolean {
+  if (errorIn(text).code !== undefined) return true;
+  try {
+    return (JSON.parse(text) as { live?: unknown } | null)?.live === true;
+  } catch {
+    return false;
+  }
+}
+
 interface ErrorBody {
   readonly code?: string;
   readonly message?: string;
@@ -185,7 +222,7 @@ interface ErrorBody {
 
 function errorIn(text: string): ErrorBody {
   try {
-    return (JSON.parse(text) as { error?: ErrorBody }).error ?? {};
+    return (JSON.parse(text) as { error?: ErrorBody } | null)?.error ?? {};
   } catch {
     return {};
   }

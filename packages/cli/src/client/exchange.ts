@@ -35,7 +35,12 @@ export class ExchangeError extends Error {
 }
 
 /** Resolves with the answer when its head is there; the body is still to be read. */
-export function open(server: URL, request: ExchangeRequest, signal?: AbortSignal): Promise<IncomingMessage> {
+export function open(
+  server: URL,
+  request: ExchangeRequest,
+  signal?: AbortSignal,
+  timeoutMs = ANSWER_TIMEOUT_MS,
+): Promise<IncomingMessage> {
   const send = server.protocol === 'https:' ? requestHttps : requestHttp;
   return new Promise((settle, reject) => {
     let connected = false;
@@ -45,7 +50,7 @@ export function open(server: URL, request: ExchangeRequest, signal?: AbortSignal
         ...request.headers,
         ...(request.body === null ? {} : { 'content-length': Buffer.byteLength(request.body) }),
       },
-      timeout: ANSWER_TIMEOUT_MS,
+      timeout: timeoutMs,
       agent: false,
       ...(request.ca === null ? {} : { ca: request.ca }),
       ...(signal === undefined ? {} : { signal }),
@@ -60,15 +65,29 @@ export function open(server: URL, request: ExchangeRequest, signal?: AbortSignal
     outgoing.on('timeout', () => outgoing.destroy(new Error('no answer in time')));
     outgoing.on('error', (error) => {
       clearTimeout(limit);
-      reject(new ExchangeError(`${server.host}: ${error.message || (error as NodeJS.ErrnoException).code}`, connected));
+      reject(new ExchangeError(`${server.host}: ${wordsOf(error, server.protocol)}`, connected));
     });
     outgoing.on('response', settle);
     outgoing.end(request.body ?? undefined);
   });
 }
 
-export async function exchange(server: URL, request: ExchangeRequest): Promise<ExchangeAnswer> {
-  const incoming = await open(server, request);
+/** Who speaks TLS to one that does not, or the other way round, is told so instead of what the library makes of it. */
+function wordsOf(error: NodeJS.ErrnoException, protocol: string): string {
+  const code = error.code ?? '';
+  if (protocol === 'https:' && code === 'EPROTO') return 'does not speak TLS: http:// instead of https://?';
+  if (protocol === 'http:' && (code === 'ECONNRESET' || code.startsWith('HPE_')))
+    return `broke off (${error.message}): not the API, or https:// instead of http://?`;
+  return error.message || code;
+}
+
+/** `timeoutMs`: the longest silence. */
+export async function exchange(
+  server: URL,
+  request: ExchangeRequest,
+  timeoutMs = ANSWER_TIMEOUT_MS,
+): Promise<ExchangeAnswer> {
+  const incoming = await open(server, request, undefined, timeoutMs);
   try {
     const chunks: Buffer[] = [];
     for await (const chunk of incoming as AsyncIterable<Buffer>) chunks.push(chunk);

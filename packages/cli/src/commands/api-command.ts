@@ -1,6 +1,7 @@
 /**
  * What all commands that talk with a cluster share: their options, the client, the way results are shown.
  */
+import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { EXIT, errorText } from '@flotilla/shared';
@@ -53,6 +54,12 @@ export function apiCommand(name: string, description: string): Command {
 export function apiContext(command: Command): ApiContext {
   const options = command.opts<ApiOptions>();
   const { server: servers, token = null, retryFor: retryForMs } = options;
+  // Not by an argument parser: commander repeats what it refuses, and this is a secret.
+  if (token !== null && !/^[\x21-\x7e]*$/.test(token))
+    throw new CliError(
+      EXIT.usage,
+      'the token (--token, FLOTILLA_TOKEN) has a blank, a line break or a letter that no token has',
+    );
   const ca = options.ca === undefined ? null : readCa(options.ca);
   const client = new ApiClient({ servers, token, ca, retryForMs });
   const scheme = servers[0]?.protocol ?? 'http:';
@@ -63,15 +70,25 @@ export function apiContext(command: Command): ApiContext {
 
 function readCa(file: string): string {
   try {
-    return readFileSync(file, 'utf8');
+    const text = readFileSync(file, 'utf8');
+    // What holds no certificate would trust nobody, without a word.
+    void new X509Certificate(text);
+    return text;
   } catch (error) {
-    throw new CliError(EXIT.usage, `the CA cannot be read: ${errorText(error)}`);
+    throw new CliError(EXIT.usage, `the CA of ${file} cannot be used: ${errorText(error)}`);
   }
 }
 
 export function wholeNumber(text: string): number {
   if (!/^\d+$/.test(text)) throw new InvalidArgumentError('must be a whole number');
   return Number(text);
+}
+
+/** How far a change must have come before the command ends. */
+export function waitOption(): Option {
+  return new Option('--wait <what>', 'commit, applied (this node serves it) or all (every node does)')
+    .choices(['commit', 'applied', 'all'])
+    .default('all');
 }
 
 /** Parses a whole number of a range. */
