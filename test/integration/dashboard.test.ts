@@ -47,3 +47,21 @@ it.runIf(hasBrowser)('shows nodes, verdicts and changes, and commits a weight th
   await page.locator('#state.bad-state', { hasText: 'No quorum: n1 and n3 cannot be reached from n2' }).waitFor();
   expect(faults).toEqual([]);
 });
+
+it.runIf(hasBrowser)('has room for long names on a telephone, and says so when its node does not answer', async () => {
+  const name = `a${'-long-name'.repeat(6)}`;
+  const [node] = cluster.nodes;
+  for (const one of cluster.nodes) if (!one.process.isRunning) one.process.start();
+  await Promise.all(cluster.nodes.map((one) => one.waitReady()));
+  const backends = [{ id: name, address: `127.0.0.1:${cluster.backends[0]!.port}` }];
+  expect((await node!.call('PUT', `/v1/pools/${name}`, { body: { name, backends } })).status).toBe(200);
+  const page = await context.newPage();
+  for (const width of [390, 768, 1440]) {
+    await page.setViewportSize({ width, height: 800 });
+    await page.goto(`http://${node!.api}/`);
+    await page.locator(`tr[data-backend="${name}"]`).waitFor();
+    expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(width);
+  }
+  await node!.process.end('SIGKILL');
+  await page.locator('#state.bad-state', { hasText: 'This node does not answer' }).waitFor();
+});

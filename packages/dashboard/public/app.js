@@ -6,6 +6,11 @@ import { changeLine, element, nodeCard, poolTable } from './views.js';
 
 const REFRESH_MS = 1000;
 const CHANGES_SHOWN = 15;
+/** No status of HTTP: there was no answer. */
+const SILENT = 0;
+
+/** When this node last answered; null: not yet. @type {Date | null} */
+let answeredAt = null;
 
 /** @param {string} id @returns {HTMLElement} */
 function byId(id) {
@@ -73,6 +78,20 @@ async function refresh() {
     );
   }
   byId('changes').replaceChildren(...audit.items.slice(0, CHANGES_SHOWN).map(changeLine));
+  answeredAt = new Date();
+}
+
+/** Nothing below is known to be true any more, and least of all that all is well. */
+function drawSilence() {
+  const place = byId('state');
+  place.className = 'bad-state';
+  const age =
+    answeredAt === null ? 'It has not answered yet.' : `Below is what it said at ${answeredAt.toLocaleTimeString()}.`;
+  place.replaceChildren(
+    element('strong', {}, 'This node does not answer'),
+    element('p', {}, `${age} The other nodes have a page of their own. Asking again every second.`),
+  );
+  document.title = 'This node does not answer · Flotilla';
 }
 
 async function loop() {
@@ -83,8 +102,9 @@ async function loop() {
   } catch (error) {
     const status = error instanceof ApiError ? error.status : -1;
     byId('login').hidden = status !== 401;
+    if (status === SILENT) drawSilence();
     byId('problem').dataset.from = 'loop';
-    problem(status === 401 ? '' : error instanceof Error ? error.message : 'failed');
+    problem(status === 401 || status === SILENT ? '' : error instanceof Error ? error.message : 'failed');
   }
   setTimeout(() => void loop(), REFRESH_MS);
 }

@@ -1,6 +1,9 @@
 // @ts-check
 /** The state of the cluster in one sentence, for whoever is woken by it: what is wrong, what it means, what to do. */
 
+/** More lines than this would push everything else off the screen; the table below has them all. */
+const BACKENDS_NAMED_COUNT = 5;
+
 /** @typedef {{ tone: 'good' | 'warn' | 'bad', title: string, details: string[] }} Overview */
 
 /** @param {string[]} names */
@@ -56,12 +59,15 @@ function nodeTroubles(members) {
 function backendTroubles(down, health) {
   const pools = [...new Set(down.map(({ pool }) => pool))];
   const dead = pools.filter((pool) => health.every((one) => one.pool !== pool || down.includes(one)));
+  const others = down.filter(({ pool }) => !dead.includes(pool));
+  const unnamed = others.length - BACKENDS_NAMED_COUNT;
   return [
     ...dead.map((pool) => `No backend of pool ${pool} is up: its requests are answered 503.`),
-    ...down
-      .filter(({ pool }) => !dead.includes(pool))
+    ...others
+      .slice(0, BACKENDS_NAMED_COUNT)
       .map(({ pool, backend, verdict, reason, avoidedHere }) =>
         avoidedHere ? `${pool}/${backend} is avoided by this node` : `${pool}/${backend} is ${verdict}: ${reason}`,
       ),
+    ...(unnamed > 0 ? [`… and ${unnamed} more ${unnamed === 1 ? 'backend' : 'backends'} not up`] : []),
   ];
 }

@@ -72,6 +72,11 @@ function observation(observer) {
   return element('span', { class: observer.counts ? tone : 'hint', title }, text);
 }
 
+/** Where there is no room for a row, its cells stand below one another, each with its title. @param {string} title @param {Node | string} content */
+function cell(title, content) {
+  return element('td', { 'data-title': title }, content);
+}
+
 /** @param {string} verdict */
 function verdictTone(verdict) {
   if (verdict === 'up') return 'good';
@@ -82,9 +87,14 @@ function verdictTone(verdict) {
 function verdictCell(verdict, health) {
   const title = health?.reason ?? '';
   if (health?.avoidedHere)
-    return element('td', { class: 'warn', title }, 'avoided here ', element('small', {}, `was ${verdict}`));
+    return element(
+      'td',
+      { class: 'warn', title, 'data-title': 'Verdict' },
+      element('span', {}, 'avoided here ', element('small', {}, `was ${verdict}`)),
+    );
   const why = verdict === 'up' || title === '' ? [] : [' ', element('small', {}, title)];
-  return element('td', { class: verdictTone(verdict), title }, verdict, ...why);
+  const attributes = { class: verdictTone(verdict), title, 'data-title': 'Verdict' };
+  return element('td', attributes, element('span', {}, verdict, ...why));
 }
 
 /**
@@ -113,12 +123,12 @@ function backendRow(backend, health, context) {
   return element(
     'tr',
     { 'data-backend': backend.id },
-    element('td', {}, element('strong', {}, backend.id), ' ', element('small', {}, backend.address)),
+    element('td', { class: 'name' }, element('strong', {}, backend.id), ' ', element('small', {}, backend.address)),
     verdictCell(verdict, health),
-    element('td', {}, weight),
-    element('td', {}, state),
-    element('td', {}, context.share),
-    ...context.nodes.map((node) => element('td', {}, seen.has(node) ? observation(seen.get(node)) : '–')),
+    cell('Weight', weight),
+    cell('State', state),
+    cell('Share here', context.share),
+    ...context.nodes.map((node) => cell(`seen by ${node}`, seen.has(node) ? observation(seen.get(node)) : '–')),
   );
 }
 
