@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { parse } from 'yaml';
 import { waitFor } from '@flotilla/shared/testing';
 import { Cluster } from '../harness/cluster.ts';
 import { flotilla, FlotillaProcess } from '../harness/process.ts';
@@ -114,6 +115,66 @@ it('says in one sentence what is wrong with a file, never with a stack', async (
   for (const [expected, args] of cases) {
     const { code, stderr } = await run(...args);
     expect([code, stderr.includes('    at ')], stderr).toEqual([expected, false]);
+  }
+});
+
+it('tells a listener, or any other server, from a node before a change is sent to it', async () => {
+  const web = `127.0.0.1:${cluster.nodes[0]!.webPort}`;
+  for (const args of [['status'], ['weight', 'api/b1', '50'], ['watch'], ['top', '--once']]) {
+    const { code, stdout, stderr } = await flotilla([...args, '--server', web, '--retry-for', '0']);
+    expect([code, stdout, stderr]).toEqual([69, '', expect.stringContaining('is not the API of a node')]);
+    expect(stderr).not.toMatch(/^ +at /m);
+  }
+});
+
+it('gives programs what every change came to, as JSON and as YAML', async () => {
+  const file = join(directory, 'again.yaml');
+  writeFileSync(file, (await run('get', 'config')).stdout.replace(/weight: \d+/, 'weight: 55'));
+  const { items } = await json<{ items: { revision: number }[] }>('history');
+  const changes = [
+    ['diff', file],
+    ['apply', '--yes', file],
+    ['apply', '--yes', file],
+    ['validate', file],
+    ['weight', 'api/b1', '60'],
+    ['rollback', String(items.at(-1)!.revision)],
+    ['drain', 'api/b1'],
+    ['undrain', 'api/b1'],
+    ['backup', join(directory, 'backup.json')],
+    ['transfer'],
+    ['top', '--once'],
+    ['drain', 'n2', '--propagation', '0', '--deadline', '0'],
+    ['undrain', 'n2'],
+  ];
+  for (const format of ['json', 'yaml']) {
+    for (const args of changes) {
+      const { code, stdout, stderr } = await run(...args, '--output', format);
+      expect(args[0] === 'diff' ? [0, 1] : [0], `${args.join(' ')}: ${stderr}`).toContain(code);
+      const value: unknown = format === 'json' ? JSON.parse(stdout) : parse(stdout);
+      expect(value, `${args.join(' ')} --output ${format}`).toBeTypeOf('object');
+    }
+  }
+});
+
+it('ends with 64 where a value cannot be meant', async () => {
+  for (const args of [
+    ['sessions', '--limit', 'many'],
+    ['watch', '--from', 'now'],
+    ['weight', 'api/b1', '5', '--wait', 'longer'],
+    ['drain', 'a/b/c'],
+    ['drain', 'n1', '--deadline', '999999999999'],
+    ['delete', 'backends', 'b1'],
+    ['delete', 'pools', '../members/n1'],
+    ['status', '--token', 'a\nb'],
+    ['status', '--ca', '/etc/hostname'],
+    ['backend', '--listen', 'nowhere'],
+    ['demo', '--port-shift', '90000'],
+    ['sim', '--nonsense'],
+    ['sim', '--seeds', 'all'],
+  ]) {
+    const { code, stdout, stderr } = await run(...args);
+    expect([code, stdout], `${args.join(' ')}: ${stderr}`).toEqual([64, '']);
+    expect(stderr).not.toMatch(/^ +at /m);
   }
 });
 

@@ -16,6 +16,20 @@ it('has an example in every help', () => {
   expect(silent.map((command) => command.name())).toEqual([]);
 });
 
+it('says after each error which help shows how it is done', async () => {
+  for (const [args, help] of [
+    [['weight', 'api'], './flotilla weight --help'],
+    [['members', 'remove'], './flotilla members remove --help'],
+    [['nonsense'], './flotilla --help'],
+  ] as const) {
+    const program = buildProgram();
+    let told = '';
+    for (const command of all(program)) command.configureOutput({ writeErr: (part) => void (told += part) });
+    await expect(program.parseAsync(['node', 'flotilla', ...args])).rejects.toThrow();
+    expect(told).toContain(help);
+  }
+});
+
 it('has every command of the contract', () => {
   const names = buildProgram().commands.map((command) => command.name());
   const wanted =

@@ -24,7 +24,6 @@ export function buildProgram(): Command {
   const program = new Command('flotilla')
     .description('Load balancers that agree: run nodes, look at a cluster and change it.')
     .version(VERSION, '-V, --version')
-    .showHelpAfterError('(--help shows what is possible)')
     // Options belong to the command that they follow: `members remove` has its own --server.
     .enablePositionalOptions()
     .addHelpText(
@@ -56,6 +55,15 @@ Environment: FLOTILLA_SERVER, FLOTILLA_TOKEN, FLOTILLA_CA; those of a node are i
   registerTop(program);
   registerDevelop(program);
   registerCompletion(program);
-  for (const command of [program, ...program.commands]) command.exitOverride();
+  forEach(program, (command, path) => {
+    command.exitOverride().showHelpAfterError(`(./${path} --help shows what is possible, with examples)`);
+  });
   return program;
+}
+
+/** The command and all below it, each with how it is called. */
+function forEach(command: Command, act: (command: Command, path: string) => void, above = ''): void {
+  const path = `${above}${command.name()}`;
+  act(command, path);
+  for (const below of command.commands) forEach(below, act, `${path} `);
 }

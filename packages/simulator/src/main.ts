@@ -10,27 +10,46 @@ import { shrink } from './run/shrink.ts';
 import { simulate } from './run/simulate.ts';
 import { coverageText, failureText, progressText } from './run/report.ts';
 
-const { values } = parseArgs({
-  options: {
-    seeds: { type: 'string', default: '100' },
-    seed: { type: 'string', default: '1' },
-    time: { type: 'string', default: '30s' },
-    trace: { type: 'string' },
-    plan: { type: 'boolean', default: false },
-    shrink: { type: 'boolean', default: false },
-  },
-});
-
 const SHRINK_RUNS_MAX_COUNT = 200;
 
 const say = (text: string): void => void process.stdout.write(`${text}\n`);
-const firstSeed = Number(values.seed);
-const timeMs = toMs(values.time);
+const USAGE_EXIT_CODE = 64;
+const { values, firstSeed, timeMs, seeds, keepLines } = orUsage(() => {
+  const parsed = parseArgs({
+    options: {
+      seeds: { type: 'string', default: '100' },
+      seed: { type: 'string', default: '1' },
+      time: { type: 'string', default: '30s' },
+      trace: { type: 'string' },
+      plan: { type: 'boolean', default: false },
+      shrink: { type: 'boolean', default: false },
+    },
+  });
+  const given = parsed.values;
+  return {
+    values: given,
+    firstSeed: toCount('--seed', given.seed),
+    timeMs: toMs(given.time),
+    seeds: toCount('--seeds', given.seeds),
+    keepLines: given.trace === undefined ? null : toCount('--trace', given.trace),
+  };
+});
 
 if (values.plan) say(JSON.stringify(planOf(firstSeed, timeMs), null, 2));
 else if (values.shrink) await shrinkOne();
-else if (values.trace !== undefined) await traceOne(Number(values.trace));
-else await runMany(Number(values.seeds));
+else if (keepLines !== null) await traceOne(keepLines);
+else await runMany(seeds);
+
+/** Ends with one sentence where the arguments cannot be understood. */
+function orUsage<T>(parse: () => T): T {
+  try {
+    return parse();
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+    process.stderr.write('--seeds N [--seed S] [--time 30s]; for one seed: --trace LINES, --plan, --shrink\n');
+    process.exit(USAGE_EXIT_CODE);
+  }
+}
 
 async function traceOne(keepLines: number): Promise<void> {
   const result = await simulate(planOf(firstSeed, timeMs), { keepLines });
@@ -73,6 +92,11 @@ async function runMany(seeds: number): Promise<void> {
     say(`INVALID: too little happened; never: ${result.missing.join(', ')}`);
     process.exitCode = 2;
   }
+}
+
+function toCount(option: string, text: string): number {
+  if (!/^\d+$/.test(text)) throw new Error(`${option}: ${text} is no whole number`);
+  return Number(text);
 }
 
 function toMs(text: string): number {

@@ -9,7 +9,7 @@ import { CliError } from '../cli-error.ts';
 import { ApiClient } from '../client/api-client.ts';
 import { DEFAULT_SERVERS, parseServers } from '../client/servers.ts';
 import { RETRY_FOR_DEFAULT_MS } from '../limits.ts';
-import { OUTPUT_FORMATS } from '../output/render.ts';
+import { OUTPUT_FORMATS, renderValue } from '../output/render.ts';
 import type { OutputFormat } from '../output/render.ts';
 
 interface ApiOptions {
@@ -111,6 +111,17 @@ function serversOrUsage(text: string): URL[] {
 /** Writes one result to standard output. */
 export function show(text: string): void {
   process.stdout.write(`${text}\n`);
+}
+
+/** Writes what a change came to: a sentence for people, the answer of the API for programs. */
+export function showDone(format: OutputFormat, sentence: string, value: unknown): void {
+  show(format === 'table' ? sentence : renderValue(format, value));
+}
+
+/** One of several steps of a command: a line for people; a line of JSON, or a document of YAML, for programs. */
+export function showStep(format: OutputFormat, sentence: string, value: unknown): void {
+  if (format === 'table') show(sentence);
+  else show(format === 'json' ? JSON.stringify(value) : `---\n${renderValue(format, value)}`);
 }
 
 /** Writes a remark that is not part of the result to standard error. */

@@ -3,7 +3,7 @@
  * encrypted with at rest. Works on files and asks no cluster, `reseal` excepted.
  */
 import { randomBytes } from 'node:crypto';
-import { readdirSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { join, resolve } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
@@ -48,7 +48,6 @@ export function registerCerts(program: Command): void {
       'after',
       examples('certs init', 'certs issue n1 --host 10.0.0.1 --host n1.internal', 'certs show', 'certs key key.txt'),
     );
-  for (const command of certs.commands) command.exitOverride();
   program.addCommand(certs);
 }
 
@@ -169,7 +168,11 @@ function keyCommand(): Command {
     .option('--rotate', 'keep the keys of the file as old ones, which can still be read')
     .action((file: string, { rotate }: { readonly rotate?: boolean }) => {
       const old = rotate === true ? readText(file, 'there is no key to rotate') : '';
-      if (rotate !== true) refuseToOverwrite([file], false);
+      if (rotate !== true && existsSync(file))
+        throw new CliError(
+          EXIT.failure,
+          `${file} exists already: --rotate adds a new key to it, which is used from then on`,
+        );
       writeWhole(file, `${randomBytes(KEY_BYTES).toString('base64')}\n${old}`, SECRET_MODE);
       show(`FLOTILLA_KEY_FILE=${resolve(file)}`);
       remark(

@@ -5,7 +5,7 @@ import type { Command } from 'commander';
 import colors from 'picocolors';
 import { duration, renderList, renderRecord } from '../output/render.ts';
 import type { Column } from '../output/render.ts';
-import { apiCommand, apiContext, examples, show } from './api-command.ts';
+import { apiCommand, apiContext, examples, numberBetween, show } from './api-command.ts';
 
 interface Items {
   readonly items: readonly Record<string, unknown>[];
@@ -122,14 +122,17 @@ function statusCommand(): Command {
     .addHelpText('after', examples('status', 'status --server 127.0.0.1:7402', 'status --output json | jq .digest'));
 }
 
+/** Of one page: what the API takes. */
+const SESSIONS_MAX = 10_000;
+
 function sessionsCommand(): Command {
   return apiCommand('sessions', 'List pinned sessions')
     .option('--pool <name>', 'of this pool only')
-    .option('--limit <n>', 'at most this many', '100')
+    .option('--limit <n>', 'at most this many', numberBetween(1, SESSIONS_MAX), 100)
     .option('--cursor <cursor>', 'go on after an earlier list')
-    .action(async (options: { pool?: string; limit: string; cursor?: string }, command: Command) => {
+    .action(async (options: { pool?: string; limit: number; cursor?: string }, command: Command) => {
       const { client, format } = apiContext(command);
-      const query = new URLSearchParams({ limit: options.limit });
+      const query = new URLSearchParams({ limit: String(options.limit) });
       if (options.pool !== undefined) query.set('pool', options.pool);
       if (options.cursor !== undefined) query.set('cursor', options.cursor);
       const value = await client.get<Items>(`/v1/sessions?${query}`);

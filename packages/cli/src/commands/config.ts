@@ -11,10 +11,22 @@ import { CliError } from '../cli-error.ts';
 import { renderDiff } from '../output/diff.ts';
 import type { ConfigDiff } from '../output/diff.ts';
 import { renderList, renderValue } from '../output/render.ts';
-import { apiCommand, apiContext, examples, numberBetween, remark, show, wholeNumber } from './api-command.ts';
+import {
+  apiCommand,
+  apiContext,
+  examples,
+  numberBetween,
+  remark,
+  show,
+  showDone,
+  waitOption,
+  wholeNumber,
+} from './api-command.ts';
 import { EXIT } from '@flotilla/shared';
 
 const WEIGHT_MAX = 1_000;
+/** As the API has them: what is none must not become part of a path. */
+const NAME = /^[a-z0-9][a-z0-9-]{0,62}$/;
 const KINDS = ['listeners', 'pools', 'certificates'] as const;
 
 interface Written {
@@ -36,6 +48,9 @@ export function registerConfig(program: Command): void {
 /** `pools/api`, `pools api`, `backends api/b1`, `pools/api/backends/b1` → API path. */
 export function resourcePath(kind: string, name: string | undefined): string {
   const [first = '', ...rest] = [...kind.split('/'), ...(name?.split('/') ?? [])].filter((part) => part !== '');
+  const strange = rest.find((part) => !NAME.test(part));
+  if (strange !== undefined)
+    throw new CliError(EXIT.usage, `"${strange}" is no name: small letters, digits and dashes, at most 63`);
   const encoded = rest.map(encodeURIComponent);
   if (first === 'config' && rest.length === 0) return '/v1/config';
   if (first === 'backends' && rest.length >= 1 && rest.length <= 2) {
@@ -44,7 +59,9 @@ export function resourcePath(kind: string, name: string | undefined): string {
   if (KINDS.some((known) => known === first || known === `${first}s`)) {
     return ['/v1', first.endsWith('s') ? first : `${first}s`, ...encoded].join('/');
   }
-  throw new CliError(EXIT.usage, `"${kind}" is not config, listeners, pools, backends POOL or certificates`);
+  if (first === 'backends')
+    throw new CliError(EXIT.usage, 'backends of which pool? backends POOL, or backends POOL/ID');
+  throw new CliError(EXIT.usage, `"${kind}" is not config, listeners, pools, backends or certificates`);
 }
 
 function getCommand(): Command {
@@ -71,10 +88,17 @@ function readDocument(file: string): string {
 }
 
 /** What a document would change, found by the cluster itself; nothing is changed. */
-async function dryRun(client: ApiClient, yaml: string): Promise<{ changes: string; revision: string | null }> {
+async function dryRun(client: ApiClient, yaml: string): Promise<Dry> {
   const current = await client.call<unknown>({ path: '/v1/config' });
   const answer = await client.call<Written>({ method: 'PUT', path: '/v1/config?dryRun=true', yaml });
-  return { changes: renderDiff(answer.body.diff), revision: current.revision };
+  return { changes: renderDiff(answer.body.diff), body: answer.body, revision: current.revision };
+}
+
+interface Dry {
+  /** '' where nothing differs. */
+  readonly changes: string;
+  readonly body: Written;
+  readonly revision: string | null;
 }
 
 function applyCommand(): Command {
@@ -84,19 +108,21 @@ function applyCommand(): Command {
   )
     .argument('<file>', 'YAML or JSON; - for standard input')
     .option('-y, --yes', 'do not ask')
-    .option('--wait <what>', 'commit, applied (this node serves it) or all (every node does)', 'all')
+    .addOption(waitOption())
     .action(async (file: string, options: { yes?: boolean; wait: string }, command: Command) => {
-      const { client } = apiContext(command);
+      const { client, format } = apiContext(command);
       const yaml = readDocument(file);
-      const { changes, revision } = await dryRun(client, yaml);
-      if (changes === '') return show('nothing to change');
-      show(changes);
+      const { changes, body, revision } = await dryRun(client, yaml);
+      if (changes === '') return showDone(format, 'nothing to change', body);
+      // For programs it is in the answer; whoever is asked wants to see it before.
+      if (format === 'table') show(changes);
+      else if (!options.yes) remark(changes);
       if (!options.yes && !(await confirm('apply this?'))) throw new CliError(EXIT.failure, 'nothing was changed');
       // If-Match: what was shown is what is done, or nothing.
       const ifMatch = revision === null ? {} : { ifMatch: revision };
       const path = `/v1/config?wait=${encodeURIComponent(options.wait)}`;
       const written = await client.call<Written>({ method: 'PUT', path, yaml, ...ifMatch });
-      return show(`revision ${written.body.revision}`);
+      return showDone(format, `revision ${written.body.revision}`, { ...written.body, diff: body.diff });
     })
     .addHelpText('after', examples('apply cluster.yaml', 'apply --yes - < cluster.yaml'));
 }
@@ -115,9 +141,11 @@ function diffCommand(): Command {
   return apiCommand('diff', 'Show what apply would change; exit code 1 where there is something')
     .argument('<file>', 'YAML or JSON; - for standard input')
     .action(async (file: string, _options, command: Command) => {
-      const { changes } = await dryRun(apiContext(command).client, readDocument(file));
+      const { client, format } = apiContext(command);
+      const { changes, body } = await dryRun(client, readDocument(file));
+      if (format !== 'table') show(renderValue(format, body.diff));
       if (changes === '') return;
-      show(changes);
+      if (format === 'table') show(changes);
       process.exitCode = EXIT.failure;
     })
     .addHelpText('after', examples('diff cluster.yaml'));
@@ -127,12 +155,13 @@ function validateCommand(): Command {
   return apiCommand('validate', 'Check a document; every fault is listed, nothing is changed')
     .argument('<file>', 'YAML or JSON; - for standard input')
     .action(async (file: string, _options, command: Command) => {
-      await apiContext(command).client.call({
+      const { client, format } = apiContext(command);
+      await client.call({
         method: 'PUT',
         path: '/v1/config?dryRun=true',
         yaml: readDocument(file),
       });
-      show('valid');
+      showDone(format, 'valid', { valid: true });
     })
     .addHelpText('after', examples('validate cluster.yaml'));
 }
@@ -142,9 +171,10 @@ function deleteCommand(): Command {
     .argument('<kind>', 'listeners, pools, backends or certificates')
     .argument('<name>', 'which; backends: POOL/ID')
     .action(async (kind: string, name: string, _options, command: Command) => {
-      const { client } = apiContext(command);
+      const { client, format } = apiContext(command);
+      if (kind === 'backends') poolAndBackend(name);
       const { body } = await client.call<Written>({ method: 'DELETE', path: resourcePath(kind, name) });
-      show(`revision ${body.revision}`);
+      showDone(format, `revision ${body.revision}`, body);
     })
     .addHelpText('after', examples('delete backends api/b3', 'delete listeners web'));
 }
@@ -153,12 +183,12 @@ function weightCommand(): Command {
   return apiCommand('weight', 'Set the weight of a backend on all nodes')
     .argument('<pool/backend>', 'which', poolAndBackend)
     .argument('<weight>', '0 (no new work) to 1000', numberBetween(0, WEIGHT_MAX))
-    .option('--wait <what>', 'commit, applied (this node serves it) or all (every node does)', 'all')
+    .addOption(waitOption())
     .action(async (target: string, weight: number, options: { wait: string }, command: Command) => {
-      const { client } = apiContext(command);
+      const { client, format } = apiContext(command);
       const path = `${resourcePath('backends', target)}?wait=${encodeURIComponent(options.wait)}`;
       const { body } = await client.call<Written>({ method: 'PATCH', path, body: { weight } });
-      show(`revision ${body.revision}: ${target} weighs ${weight}`);
+      showDone(format, `revision ${body.revision}: ${target} weighs ${weight}`, body);
     })
     .addHelpText('after', examples('weight api/b1 50', 'weight api/b1 0   # no new requests to b1'));
 }
@@ -202,9 +232,9 @@ function rollbackCommand(): Command {
   return apiCommand('rollback', 'Make an earlier revision of the configuration the current one again')
     .argument('<revision>', 'from `flotilla history`', wholeNumber)
     .action(async (revision: number, _options, command: Command) => {
-      const { client } = apiContext(command);
+      const { client, format } = apiContext(command);
       const { body } = await client.call<Written>({ method: 'POST', path: '/v1/config/rollback', body: { revision } });
-      show(`revision ${body.revision} is as ${revision} was`);
+      showDone(format, `revision ${body.revision} is as ${revision} was`, body);
     })
     .addHelpText('after', examples('rollback 42'));
 }

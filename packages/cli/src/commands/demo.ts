@@ -6,14 +6,22 @@ import { Command } from 'commander';
 import { EXIT } from '@flotilla/shared';
 import { Demo } from '../demo/demo.ts';
 import { CLONE, planDemo } from '../demo/plan.ts';
-import { examples, show, wholeNumber } from './api-command.ts';
+import { examples, numberBetween, show } from './api-command.ts';
+
+/** The highest port of the demo, that of backend b3, stays one. */
+const PORT_SHIFT_MAX = 65_535 - 9_103;
 
 export function registerDemo(program: Command): void {
   program.addCommand(
     new Command('demo')
       .description('Run three nodes and three sample backends on this machine until Ctrl-C')
       .option('--data <dir>', 'where the state is kept (default .flotilla in the clone)')
-      .option('--port-shift <n>', 'add this to every port: for a second demo on one machine', wholeNumber, 0)
+      .option(
+        '--port-shift <n>',
+        'add this to every port: for a second demo on one machine',
+        numberBetween(0, PORT_SHIFT_MAX),
+        0,
+      )
       .action(runDemo)
       .addHelpText('after', examples('demo', 'demo --data /tmp/try-it', 'demo --port-shift 1000')),
   );

@@ -1,7 +1,7 @@
 /**
  * `flotilla node` and `flotilla backend`: the commands that become a long-running process.
  */
-import { Command } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { EXIT, errorText } from '@flotilla/shared';
 import {
   removePidFile,
@@ -17,8 +17,9 @@ import {
 import type { SettingKey } from '@flotilla/node';
 import { startSampleBackend } from '../backend/sample-backend.ts';
 import { CliError } from '../cli-error.ts';
-import { parseServers } from '../client/servers.ts';
 import { examples, remark } from './api-command.ts';
+
+const PORT_MAX = 65_535;
 
 export function registerNode(program: Command): void {
   program.addCommand(nodeCommand());
@@ -62,9 +63,24 @@ const placeholder = (key: SettingKey): string => {
   return 'value' in definition ? definition.value.toLowerCase() : 'value';
 };
 
+const BACKEND_LISTEN = '127.0.0.1:9101';
+
+interface ListenAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+function listenAddress(text: string): ListenAddress {
+  const [, host, digits] = /^(\[[0-9a-f:.]+\]|[^:[\]/]+):(\d{1,5})$/i.exec(text) ?? [];
+  const port = Number(digits);
+  if (host === undefined || !(port <= PORT_MAX))
+    throw new InvalidArgumentError('must be HOST:PORT, e.g. 127.0.0.1:9101');
+  return { host: host.replace(/^\[|\]$/g, ''), port };
+}
+
 interface BackendOptions {
   readonly id: string;
-  readonly listen: string;
+  readonly listen: ListenAddress;
   readonly pidFile?: string;
   readonly stopOnStdinClose?: boolean;
 }
@@ -73,7 +89,11 @@ function backendCommand(): Command {
   return new Command('backend')
     .description('Run a sample backend: answers any request with what it received; POST /fail makes GET /ready say 503')
     .option('--id <id>', 'name in its answers', 'b1')
-    .option('--listen <host:port>', 'address', '127.0.0.1:9101')
+    .addOption(
+      new Option('--listen <host:port>', 'address')
+        .default(listenAddress(BACKEND_LISTEN), BACKEND_LISTEN)
+        .argParser(listenAddress),
+    )
     .option('--pid-file <file>', 'write the process id here while running')
     .option('--stop-on-stdin-close', 'stop when standard input closes')
     .action(runBackend)
@@ -81,12 +101,9 @@ function backendCommand(): Command {
 }
 
 async function runBackend(options: BackendOptions): Promise<void> {
-  const [url] = parseServers(options.listen);
-  const host = url?.hostname ?? '';
-  // URL drops a port that is the scheme's default one.
-  const port = Number(url?.port || '80');
+  const { host, port } = options.listen;
   const backend = await startSampleBackend({ id: options.id, host, port }).catch((error: unknown) => {
-    throw new CliError(EXIT.unavailable, `${options.listen} cannot be listened on: ${errorText(error)}`);
+    throw new CliError(EXIT.unavailable, `${host}:${port} cannot be listened on: ${errorText(error)}`);
   });
   if (options.pidFile !== undefined) writePidFile(options.pidFile);
   remark(`backend ${options.id} listens on ${host}:${backend.port}`);

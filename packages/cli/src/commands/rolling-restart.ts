@@ -8,7 +8,8 @@ import { EXIT } from '@flotilla/shared';
 import { CliError } from '../cli-error.ts';
 import type { ApiClient } from '../client/api-client.ts';
 import { DRAIN_POLL_MS, RESTART_WAIT_MS } from '../limits.ts';
-import { apiCommand, apiContext, examples, remark, show, wholeNumber } from './api-command.ts';
+import { apiCommand, apiContext, examples, remark, showStep } from './api-command.ts';
+import { drainMs } from './operate.ts';
 
 interface Options {
   readonly nodes?: string;
@@ -30,19 +31,20 @@ export function registerRollingRestart(program: Command): void {
   program.addCommand(
     apiCommand('rolling-restart', 'Drain, restart and take back every node, one after the other')
       .option('--nodes <list>', 'only these, in this order: n2,n3 (default: all, the leader last)')
-      .option('--propagation <ms>', 'wait until whatever distributes traffic has noticed', wholeNumber)
-      .option('--deadline <ms>', 'close what is left of the connections after this long', wholeNumber)
+      .option('--propagation <ms>', 'wait until whatever distributes traffic has noticed', drainMs)
+      .option('--deadline <ms>', 'close what is left of the connections after this long', drainMs)
       .option('--reason <text>', 'shown to others', 'rolling restart')
       .action(async (options: Options, command: Command) => {
-        const { client } = apiContext(command);
+        const { client, format } = apiContext(command);
         const members = await membersOf(client);
         const unfit = members.filter(({ alive, ready, drain }) => !alive || (!ready && drain === null));
         if (unfit.length > 0) {
           const ids = unfit.map(({ id }) => id).join(', ');
           throw new CliError(EXIT.failure, `not begun: ${ids} not ready; every other node must carry the traffic`);
         }
-        for (const id of orderOf(members, options.nodes)) await restartOne(client, id, options);
-        show('every node was restarted');
+        for (const id of orderOf(members, options.nodes))
+          await restartOne(client, id, options, (step) => showStep(format, `${id}: ${step}`, { id, step }));
+        showStep(format, 'every node was restarted', { step: 'every node was restarted' });
       })
       .addHelpText(
         'after',
@@ -66,7 +68,12 @@ function orderOf(members: readonly Member[], wanted: string | undefined): string
   return chosen;
 }
 
-async function restartOne(client: ApiClient, id: string, options: Options): Promise<void> {
+async function restartOne(
+  client: ApiClient,
+  id: string,
+  options: Options,
+  tell: (step: string) => void,
+): Promise<void> {
   const drain = `/v1/members/${id}/drain`;
   const { propagation: propagationMs, deadline: deadlineMs, reason } = options;
   const terms = {
@@ -74,18 +81,18 @@ async function restartOne(client: ApiClient, id: string, options: Options): Prom
     ...(deadlineMs !== undefined && { deadlineMs }),
   };
   await client.call({ method: 'PUT', path: drain, body: { reason, ...terms } });
-  show(`${id}: drains`);
+  tell('drains');
   await until(
     `${id} to be drained`,
     async () => (await client.get<{ phase: string }>(drain)).phase === 'drained',
     null,
   );
   const { body } = await client.call<{ startedAt: string }>({ method: 'POST', path: `/v1/members/${id}/restart` });
-  show(`${id}: restarts`);
+  tell('restarts');
   await until(`${id} to be back`, () => isBack(client, id, body.startedAt), RESTART_WAIT_MS);
   await client.call({ method: 'DELETE', path: drain });
   await until(`${id} to be ready`, async () => isFit(await membersOf(client)), RESTART_WAIT_MS);
-  show(`${id}: in service`);
+  tell('in service');
 }
 
 /** Started anew, caught up, and not ready only because it is drained. */

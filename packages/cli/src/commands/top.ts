@@ -4,7 +4,9 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
+import colors from 'picocolors';
 import { errorText } from '@flotilla/shared';
+import { renderValue } from '../output/render.ts';
 import { apiCommand, apiContext, examples, numberBetween, show } from './api-command.ts';
 import { renderTop, SORTS, type TopSort } from '../top/screen.ts';
 import { TopSource } from '../top/source.ts';
@@ -17,6 +19,9 @@ const ENTER = '\u001b[?1049h\u001b[?25l';
 const LEAVE = '\u001b[?25h\u001b[?1049l';
 /** Begins a colour, which ends with `m`. */
 const ESCAPE = '\u001b';
+/** Where not all fits: what is left out, and what stands at the bottom. */
+const LAST_LINES = 2;
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 const CTRL_C = '\u0003';
 
 export function registerTop(program: Command): void {
@@ -25,12 +30,13 @@ export function registerTop(program: Command): void {
       .option('--every <ms>', 'how often it is drawn anew', numberBetween(EVERY_MIN_MS, EVERY_MAX_MS), EVERY_MS)
       .option('--once', 'draw it once and end')
       .action(async (options: { every: number; once?: boolean }, command: Command) => {
-        const { client, clientOf } = apiContext(command);
+        const { client, clientOf, format } = apiContext(command);
         const source = new TopSource(client, clientOf);
-        if (options.once || !process.stdout.isTTY || !process.stdin.isTTY) {
+        if (options.once || format !== 'table' || !isLive()) {
           await source.read();
           await sleep(options.every);
-          return show(renderTop(await source.read(), SORTS[0]));
+          const view = await source.read();
+          return show(format === 'table' ? renderTop(view, SORTS[0]) : renderValue(format, view));
         }
         return live(source, options.every);
       })
@@ -38,38 +44,61 @@ export function registerTop(program: Command): void {
   );
 }
 
+/** A dumb terminal cannot be drawn on. */
+const isLive = (): boolean => process.stdout.isTTY && process.stdin.isTTY && process.env.TERM !== 'dumb';
+
 async function live(source: TopSource, everyMs: number): Promise<void> {
   let sort: TopSort = SORTS[0];
-  let stop = new AbortController();
-  let running = true;
-  const onKey = (key: string): void => {
-    if (key === 'q' || key === CTRL_C) running = false;
-    else if (key === 's') sort = SORTS[(SORTS.indexOf(sort) + 1) % SORTS.length] ?? SORTS[0];
-    else return;
-    stop.abort();
+  let wake = Promise.withResolvers<void>();
+  const { promise: ended, resolve: end } = Promise.withResolvers<null>();
+  const onKeys = (keys: string): void => {
+    for (const key of keys) {
+      if (key === 'q' || key === CTRL_C) end(null);
+      else if (key === 's') sort = SORTS[(SORTS.indexOf(sort) + 1) % SORTS.length] ?? SORTS[0];
+      else continue;
+      wake.resolve();
+    }
   };
+  const onSignal = (): void => end(null);
   const { stdin, stdout } = process;
-  stdin.setRawMode(true).setEncoding('utf8').on('data', onKey).resume();
+  stdin.setRawMode(true).setEncoding('utf8').on('data', onKeys).resume();
+  for (const signal of SIGNALS) process.on(signal, onSignal);
   stdout.write(ENTER);
   try {
-    while (running) {
-      const picture = await source.read().then(
+    for (;;) {
+      const reading = source.read().then(
         (view) => renderTop(view, sort),
         (error: unknown) => `${errorText(error)}\n\nasking again; q quits`,
       );
+      // Nobody who wants to leave waits for a node that does not answer.
+      const picture = await Promise.race([reading, ended]);
+      if (picture === null) break;
       stdout.write(`${CLEAR}${clipped(picture, stdout.rows, stdout.columns)}`);
-      stop = new AbortController();
-      if (running) await sleep(everyMs, undefined, { signal: stop.signal }).catch(() => undefined);
+      wake = Promise.withResolvers();
+      const pause = new AbortController();
+      await Promise.race([sleep(everyMs, undefined, { signal: pause.signal }), wake.promise, ended]);
+      pause.abort();
     }
   } finally {
     stdout.write(LEAVE);
-    stdin.setRawMode(false).off('data', onKey).pause();
+    stdin.setRawMode(false).off('data', onKeys).pause();
   }
+  // A question that is still under way would hold the process.
+  process.exit();
 }
 
 /** What does not fit is left out: a terminal that scrolls flickers. */
-function clipped(text: string, rows: number, columns: number): string {
-  const lines = text.split('\n').slice(0, Math.max(1, rows - 1));
+export function clipped(text: string, rows: number, columns: number): string {
+  const all = text.split('\n');
+  const room = Math.max(1, rows - 1);
+  const lines =
+    all.length <= room || room < LAST_LINES + 2
+      ? all.slice(0, room)
+      : [
+          ...all.slice(0, room - LAST_LINES),
+          colors.dim(`… ${all.length - room + 1} more lines: a higher terminal, or top --once`),
+          all.at(-1) ?? '',
+        ];
   return lines.map((line) => clippedLine(line, columns)).join('\r\n');
 }
 

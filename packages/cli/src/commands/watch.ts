@@ -9,7 +9,7 @@ import { ApiError, UnreachableError } from '../client/api-client.ts';
 import type { ApiClient } from '../client/api-client.ts';
 import { RETRY_PAUSE_MS } from '../limits.ts';
 import { eventText } from '../output/events.ts';
-import { apiCommand, apiContext, examples, remark, show } from './api-command.ts';
+import { apiCommand, apiContext, examples, remark, showStep, wholeNumber } from './api-command.ts';
 
 const TOO_OLD = 410;
 const UNAVAILABLE = 503;
@@ -28,13 +28,13 @@ interface Told {
 export function registerWatch(program: Command): void {
   program.addCommand(
     apiCommand('watch', 'Print every change as it happens, until Ctrl-C')
-      .option('--from <revision>', 'start after this revision')
+      .option('--from <revision>', 'start after this revision', (text) => String(wholeNumber(text)))
       .option('--sessions', 'pinned sessions too')
       .action(async (options: Options, command: Command) => {
         const { client, format, retryForMs } = apiContext(command);
         const stop = new AbortController();
         process.once('SIGINT', () => stop.abort());
-        const tell = (event: Told): void => show(format === 'table' ? lineOf(event) : dataOf(event));
+        const tell = (event: Told): void => showStep(format, lineOf(event), dataOf(event));
         await follow({ client, retryForMs, signal: stop.signal, tell }, options);
       })
       .addHelpText('after', examples('watch', 'watch --from 42 --output json')),
@@ -80,7 +80,7 @@ const lineOf = ({ event, data, id }: Told): string => {
   return `${colors.dim(id.padStart(8))}  ${colors.bold(event.padEnd(8))} ${text}`;
 };
 
-const dataOf = ({ event, data, id }: Told): string => JSON.stringify({ event, data: JSON.parse(data) as unknown, id });
+const dataOf = ({ event, data, id }: Told): object => ({ event, data: JSON.parse(data) as unknown, id });
 
 function watchPath(from: string | undefined, sessions: boolean | undefined): string {
   const query = new URLSearchParams();

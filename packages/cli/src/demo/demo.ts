@@ -71,7 +71,7 @@ export class Demo {
 
   /** Ends every process of the demo, whoever started it; called again: at once. */
   stop(): Promise<void> {
-    if (this.#stopping !== null) this.#signal(this.#parts, 'SIGKILL');
+    if (this.#stopping !== null && this.#children.size > 0) this.#signal(this.#parts, 'SIGKILL');
     this.#stopping ??= this.#stopInOrder();
     return this.#stopping;
   }
@@ -117,6 +117,8 @@ export class Demo {
   }
 
   async #stopInOrder(): Promise<void> {
+    // One that was refused its ports must not end the demo that has them.
+    if (this.#children.size === 0) return;
     const deadlineMs = performance.now() + DEMO_STOP_MS;
     this.#signal(this.#plan.nodes, 'SIGTERM');
     await this.#untilGone(this.#plan.nodes, deadlineMs - NODES_FIRST_MS);

@@ -1,6 +1,6 @@
 /** The live table: what it reads of /metrics, how it is ordered, what stands out. */
 import { describe, expect, it } from 'vitest';
-import { clippedLine } from '../commands/top.ts';
+import { clipped, clippedLine } from '../commands/top.ts';
 import { Rates } from './rates.ts';
 import { parseSamples, sumOf } from './samples.ts';
 import { renderTop } from './screen.ts';
@@ -120,4 +120,13 @@ describe('top', () => {
   it('says aloud that there is no quorum', () => {
     expect(renderTop({ ...view, leader: null, quorum: false }, 'name')).toContain('NO QUORUM');
   });
+});
+
+it('says how much it leaves out where not all fits', () => {
+  const text = Array.from({ length: 30 }, (_, at) => `line ${at}`).join('\n');
+  const shown = clipped(text, 24, 80).split('\r\n');
+  expect(shown).toHaveLength(23);
+  expect(shown.at(-2)).toContain('8 more lines');
+  expect(shown.at(-1)).toBe('line 29');
+  expect(clipped('a\nb', 24, 80)).toBe('a\r\nb');
 });

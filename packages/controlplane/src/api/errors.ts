@@ -46,8 +46,15 @@ export function toFlotillaError(error: unknown): FlotillaError {
 
 function fromValidation(error: FastifyError): FlotillaError {
   const where = error.validationContext ?? 'request';
-  const details = (error.validation ?? []).map(({ instancePath, message, params }) => {
-    const extra = typeof params['additionalProperty'] === 'string' ? ` (${params['additionalProperty']})` : '';
+  const faults = error.validation ?? [];
+  // Of alternatives each says why it is not the one: what says more than "another type" is what was meant.
+  const isChoice = ({ keyword }: { keyword: string }): boolean => keyword === 'anyOf' || keyword === 'oneOf';
+  const telling = faults.some(isChoice)
+    ? faults.filter((fault) => !isChoice(fault) && fault.keyword !== 'type')
+    : faults;
+  const details = (telling.length > 0 ? telling : faults).map(({ instancePath, message, params }) => {
+    const named = params['additionalProperty'] ?? params['allowedValues'];
+    const extra = named === undefined ? '' : ` (${[named].flat().join(', ')})`;
     return { path: `${where}${instancePath.replaceAll('/', '.')}`, message: `${message ?? 'is not valid'}${extra}` };
   });
   const first = details[0];

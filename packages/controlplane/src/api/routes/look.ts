@@ -1,6 +1,7 @@
 /**
  * Looking into what the node has: explain, backup, and the dashboard's page.
  */
+import { isIP } from 'node:net';
 import { Readable } from 'node:stream';
 import { FlotillaError } from '@flotilla/shared';
 import type { ExplainRequest } from '@flotilla/shared';
@@ -88,6 +89,7 @@ function explained(request: FastifyRequest): ExplainRequest {
     readonly header?: string | readonly string[];
   };
   const { listener, method = 'GET', host = '', path = '/', clientIp = '127.0.0.1' } = query;
+  if (isIP(clientIp) === 0) throw new FlotillaError('BAD_REQUEST', `clientIp: "${clientIp}" is no IP address`);
   if (!path.startsWith('/')) throw new FlotillaError('BAD_REQUEST', 'path begins with /');
   const headers = [query.header ?? []].flat().map((line) => {
     const colon = line.indexOf(':');
