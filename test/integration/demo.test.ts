@@ -9,7 +9,7 @@ import { readPidFile } from '@flotilla/node';
 import { waitFor } from '@flotilla/shared/testing';
 import { apiOf } from '../harness/api.ts';
 import { isFree } from '../harness/ports.ts';
-import { FlotillaProcess, REPOSITORY } from '../harness/process.ts';
+import { flotilla, FlotillaProcess, REPOSITORY } from '../harness/process.ts';
 
 /** Beside whatever demo a developer may have running. */
 const SHIFT = await freeShift();
@@ -71,6 +71,15 @@ it('goes on when a node is killed, and the printed line brings it back', async (
   await demo.waitForOutput('n1 is ready again', 30_000);
   rememberPids();
   expect((await api(1)('GET', '/v1/pools/api/backends/b1')).body.weight).toBe(33);
+});
+
+it('refuses a second demo on the same ports and data, and leaves the first one alone', async () => {
+  const { code, stderr } = await flotilla(['demo', '--data', data, '--port-shift', String(SHIFT)]);
+  expect([code, stderr]).toEqual([
+    69,
+    expect.stringContaining(`port ${7401 + SHIFT} (API of n1) is taken by an earlier`),
+  ]);
+  expect(pids.every(isAlive)).toBe(true);
 });
 
 it('stops everything within five seconds of Ctrl-C, what was started by hand too', () => stop('SIGINT'));
