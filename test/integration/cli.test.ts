@@ -1,4 +1,5 @@
 /** Story: an operator works with `./flotilla`: looks, changes, is refused with a reason, and fails over between servers. */
+import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,7 +7,9 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { waitFor } from '@flotilla/shared/testing';
 import { Cluster } from '../harness/cluster.ts';
-import { flotilla, FlotillaProcess } from '../harness/process.ts';
+import { flotilla, FlotillaProcess, REPOSITORY } from '../harness/process.ts';
+
+const hasScript = spawnSync('script', ['--version']).status === 0;
 
 let cluster: Cluster;
 let servers = '';
@@ -153,6 +156,24 @@ it('gives programs what every change came to, as JSON and as YAML', async () => 
       const value: unknown = format === 'json' ? JSON.parse(stdout) : parse(stdout);
       expect(value, `${args.join(' ')} --output ${format}`).toBeTypeOf('object');
     }
+  }
+});
+
+it.runIf(hasScript)('takes Ctrl-C and Ctrl-D at its question for a no', async () => {
+  const file = join(directory, 'asked.yaml');
+  writeFileSync(file, (await run('get', 'config')).stdout.replace(/weight: \d+/, 'weight: 77'));
+  for (const key of ['\u0003', '\u0004']) {
+    // `script` gives it a terminal.
+    const command = `${join(REPOSITORY, 'flotilla')} apply ${file} --server ${servers}`;
+    const child = spawn('script', ['-qec', command, '/dev/null'], { stdio: ['pipe', 'pipe', 'inherit'] });
+    let told = '';
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      if (!told.includes('apply this?') && (told + text).includes('apply this?')) child.stdin.write(key);
+      told += text;
+    });
+    const code = await new Promise((settle) => void child.once('close', settle));
+    expect([code, told]).toEqual([1, expect.stringContaining('nothing was changed')]);
+    expect(told).not.toMatch(/^ +at /m);
   }
 });
 

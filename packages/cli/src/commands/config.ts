@@ -130,10 +130,18 @@ function applyCommand(): Command {
 async function confirm(question: string): Promise<boolean> {
   if (!process.stdin.isTTY) throw new CliError(EXIT.usage, 'no terminal to ask on: say --yes');
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  // Ctrl-C and Ctrl-D are a no.
+  const { promise: left, resolve } = Promise.withResolvers<string>();
+  const leave = (): void => {
+    process.stderr.write('\n');
+    resolve('no');
+  };
+  terminal.on('close', leave).on('SIGINT', () => terminal.close());
   try {
-    return /^y(es)?$/i.test((await terminal.question(`${question} [y/N] `)).trim());
+    const answer = await Promise.race([terminal.question(`${question} [y/N] `), left]);
+    return /^y(es)?$/i.test(answer.trim());
   } finally {
-    terminal.close();
+    terminal.off('close', leave).close();
   }
 }
 

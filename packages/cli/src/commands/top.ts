@@ -67,7 +67,7 @@ async function live(source: TopSource, everyMs: number): Promise<void> {
   try {
     for (;;) {
       const reading = source.read().then(
-        (view) => renderTop(view, sort),
+        (view) => renderTop(view, sort, stdout.columns),
         (error: unknown) => `${errorText(error)}\n\nasking again; q quits`,
       );
       // Nobody who wants to leave waits for a node that does not answer.
@@ -111,9 +111,11 @@ export function clippedLine(line: string, columns: number): string {
     return part;
   };
   const [plain = '', ...coloured] = line.split(ESCAPE);
+  // In their order: the room goes to what stands first.
+  const first = shown(plain);
   const parts = coloured.map((part) => {
     const end = part.indexOf('m') + 1;
     return ESCAPE + part.slice(0, end) + shown(part.slice(end));
   });
-  return shown(plain) + parts.join('');
+  return first + parts.join('');
 }

@@ -3,6 +3,9 @@
  */
 import colors from 'picocolors';
 
+/** More names than this say no more; each has its line above. */
+const NAMED_COUNT = 8;
+
 interface Change {
   readonly path: string;
   readonly before?: unknown;
@@ -26,8 +29,13 @@ export function renderDiff(diff: ConfigDiff | undefined): string {
   if (diff === undefined || diff.changes.length === 0) return '';
   const impact = Object.entries(diff.impact)
     .filter(([, names]) => names.length > 0)
-    .map(([what, names]) => colors.dim(`  ${words(what)}: ${names.map(touched).join(', ')}`));
+    .map(([what, names]) => colors.dim(`  ${words(what)}: ${listed(names.map(touched))}`));
   return [...diff.changes.map(line), ...impact].join('\n');
+}
+
+function listed(names: readonly string[]): string {
+  const rest = names.length - NAMED_COUNT;
+  return rest <= 1 ? names.join(', ') : `${names.slice(0, NAMED_COUNT).join(', ')} and ${rest} more`;
 }
 
 /** `api 33.3 %` for a share of keys. */

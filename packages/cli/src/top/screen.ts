@@ -9,7 +9,12 @@ import type { TopBackend, TopNode, TopView } from './source.ts';
 export const SORTS = ['name', 'requests', 'errors'] as const;
 export type TopSort = (typeof SORTS)[number];
 
-export function renderTop(view: TopView, sort: TopSort): string {
+/** Below this many columns names are shortened, so that what is told of them has room. */
+const WIDE_COLUMNS = 160;
+const NAME_SHOWN_CHARS = 16;
+
+/** `columns`: how wide a line may be, where that matters. */
+export function renderTop(view: TopView, sort: TopSort, columns = Infinity): string {
   const { server, counted, leader, quorum, revision, nodes, backends } = view;
   const ready = nodes.filter((node) => node.ready).length;
   const up = backends.filter(({ verdict }) => verdict === 'up').length;
@@ -21,7 +26,7 @@ export function renderTop(view: TopView, sort: TopSort): string {
     '',
     renderList('table', { value: null, rows: nodes, columns: NODE_COLUMNS }),
     '',
-    renderList('table', { value: null, rows: sorted(backends, sort), columns: BACKEND_COLUMNS }),
+    renderList('table', { value: null, rows: shortened(sorted(backends, sort), columns), columns: BACKEND_COLUMNS }),
     '',
     colors.dim(`through ${server}; requests of ${counted.join(', ') || 'nobody'}; sorted by ${sort}; q quits, s sorts`),
   ].join('\n');
@@ -32,6 +37,17 @@ function sorted(backends: readonly TopBackend[], sort: TopSort): TopBackend[] {
   const name = ({ pool, backend }: TopBackend): string => `${pool}/${backend}`;
   return backends.toSorted((a, b) => by(b) - by(a) || (name(a) < name(b) ? -1 : 1));
 }
+
+function shortened(backends: readonly TopBackend[], columns: number): readonly TopBackend[] {
+  if (columns >= WIDE_COLUMNS) return backends;
+  return backends.map((row) => ({ ...row, pool: short(row.pool), backend: short(row.backend) }));
+}
+
+/** Names that differ at their ends only stay apart. */
+const short = (name: string): string =>
+  name.length <= NAME_SHOWN_CHARS
+    ? name
+    : `${name.slice(0, NAME_SHOWN_CHARS / 2)}…${name.slice(1 - NAME_SHOWN_CHARS / 2)}`;
 
 const errorsOf = (row: TopBackend): number => row.errorsPerSecond ?? 0;
 const rate = (perSecond: number | null): string | null => perSecond?.toFixed(1) ?? null;

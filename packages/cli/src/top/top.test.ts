@@ -130,3 +130,17 @@ it('says how much it leaves out where not all fits', () => {
   expect(shown.at(-1)).toBe('line 29');
   expect(clipped('a\nb', 24, 80)).toBe('a\r\nb');
 });
+
+it('gives the room to what stands first, coloured or not', () => {
+  expect(clippedLine('abc\u001b[32mdef\u001b[39mghi', 5)).toBe('abc\u001b[32mde\u001b[39m');
+});
+
+it('shortens long names where a line is short, and keeps their ends', () => {
+  const long = {
+    ...view,
+    backends: [backend('a-name-of-many-letters-1', 1, 0), backend('a-name-of-many-letters-2', 1, 0)],
+  };
+  expect(renderTop(long, 'name', 80)).toContain('a-name-o…tters-1');
+  expect(renderTop(long, 'name', 80)).toContain('a-name-o…tters-2');
+  expect(renderTop(long, 'name', 200)).toContain('a-name-of-many-letters-1');
+});
