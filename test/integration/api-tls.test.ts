@@ -54,6 +54,22 @@ it('serves those who trust its CA, and nobody else', async () => {
   expect(blind.stderr).toMatch(/certificate/);
 });
 
+it('is told by the command line with the option that was forgotten', async () => {
+  const asked = ['status', '--server', servers, '--retry-for', '0'];
+  expect((await flotilla([...asked, '--token', 'alpha'])).stderr).toContain('--ca FILE or FLOTILLA_CA');
+  expect((await flotilla([...asked, '--ca', ca])).stderr).toContain('--token or FLOTILLA_TOKEN');
+  const plain = await flotilla([
+    'weight',
+    'api/b1',
+    '5',
+    '--server',
+    servers.replaceAll('https://', ''),
+    '--retry-for',
+    '0',
+  ]);
+  expect([plain.code, plain.stderr]).toEqual([69, expect.stringContaining('https:// instead of http://?')]);
+});
+
 it('lets nodes ask one another: all serve a change, and any hands leadership over', async () => {
   const weighed = await run('alpha', 'weight', 'api/b1', '7');
   expect(weighed.code, weighed.stderr).toBe(0);

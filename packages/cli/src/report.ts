@@ -15,7 +15,9 @@ export function report(error: unknown): number {
     say(`${error.code}: ${error.message}`);
     for (const { path, message } of error.details)
       process.stderr.write(`  ${path || '(the whole document)'}: ${message}\n`);
-    if (error.hint !== '') process.stderr.write(`${colors.dim(error.hint)}\n`);
+    // The API speaks of header fields to whoever sends them; here there is an option.
+    const hint = error.code === 'UNAUTHENTICATED' ? 'Give one with --token or FLOTILLA_TOKEN.' : error.hint;
+    if (hint !== '') process.stderr.write(`${colors.dim(hint)}\n`);
     return exitCodeOf(error);
   }
   if (error instanceof UnreachableError) {

@@ -72,12 +72,21 @@ export function open(
   });
 }
 
+/** Of OpenSSL, where nobody who is trusted signed a certificate. */
+const UNTRUSTED_CODES = [
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+];
+
 /** Who speaks TLS to one that does not, or the other way round, is told so instead of what the library makes of it. */
 function wordsOf(error: NodeJS.ErrnoException, protocol: string): string {
   const code = error.code ?? '';
   if (protocol === 'https:' && code === 'EPROTO') return 'does not speak TLS: http:// instead of https://?';
   if (protocol === 'http:' && (code === 'ECONNRESET' || code.startsWith('HPE_')))
     return `broke off (${error.message}): not the API, or https:// instead of http://?`;
+  if (UNTRUSTED_CODES.includes(code)) return `its certificate is not trusted: --ca FILE or FLOTILLA_CA (${code})`;
   return error.message || code;
 }
 

@@ -50,6 +50,29 @@ describe('a document', () => {
   });
 });
 
+describe('a parameter that cannot be meant', () => {
+  const cases: readonly (readonly [string, string, string, unknown, string, string])[] = [
+    ['one of few words', '/v1/pools/api/backends/b1?wait=x', 'PATCH', {}, 'querystring.wait', 'commit, applied, all'],
+    [
+      'a number of an optional body',
+      '/v1/members/n1/drain',
+      'PUT',
+      { deadlineMs: 1e12 },
+      'body.deadlineMs',
+      '<= 86400000',
+    ],
+    ['one or several', '/v1/explain?listener=web&header=x', 'GET', undefined, 'querystring.header', 'pattern'],
+    ['an address', '/v1/explain?listener=web&clientIp=me', 'GET', undefined, '', 'clientIp: "me" is no IP address'],
+  ];
+  it.each(cases)('%s: is explained by what was meant alone', async (_what, path, method, body, field, words) => {
+    const answer = await ask(path, method, body);
+    expect(answer.status).toBe(400);
+    expect(answer.body.error.message).toContain(words);
+    const fields = answer.body.error.details.map(({ path: at }: { path: string }) => at);
+    expect(fields).toEqual(field === '' ? [] : [field]);
+  });
+});
+
 describe('limits', () => {
   const nested = (levels: number) => `${'{"a":'.repeat(levels)}1${'}'.repeat(levels)}`;
   const cases: readonly (readonly [string, string, { body: unknown; headers?: Record<string, string> }, number])[] = [
