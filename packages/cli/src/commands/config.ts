@@ -202,7 +202,7 @@ function weightCommand(): Command {
 }
 
 /** Also used by drain: anything with a slash is a backend. */
-function poolAndBackend(text: string): string {
+export function poolAndBackend(text: string): string {
   if (!/^[^/]+\/[^/]+$/.test(text)) throw new InvalidArgumentError('must be POOL/BACKEND, e.g. api/b1');
   return text;
 }
