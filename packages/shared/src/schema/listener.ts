@@ -78,7 +78,10 @@ export const ListenerTlsSchema = closed({
     [],
   ),
   clientCa: orNull(id('Certificate whose PEM is the CA that client certificates must chain to.')),
-  clientAuth: withDefault(oneOf(['require', 'optional']), 'require'),
+  clientAuth: withDefault(
+    oneOf(['require', 'optional'], 'Where there is a clientCa: whether they must have one.'),
+    'require',
+  ),
   minVersion: withDefault(oneOf(['1.2', '1.3']), '1.2'),
   alpn: withDefault(Type.Array(oneOf(['h2', 'http/1.1']), { maxItems: 2 }), ['h2', 'http/1.1']),
 });
@@ -101,7 +104,7 @@ export const ListenerSchema = closed(
       {},
     ),
     trustedProxies: withDefault(cidrs('Networks whose X-Forwarded-* fields are believed.'), []),
-    maxConnections: withDefault(Type.Integer({ minimum: 1, maximum: 1_000_000 }), 20_000),
+    maxConnections: withDefault(Type.Integer({ minimum: 1, maximum: 1_000_000, description: 'Of one node.' }), 20_000),
     maxConnectionsPerClient: withDefault(
       Type.Integer({
         minimum: 0,

@@ -49,11 +49,19 @@ export const HealthSchema = closed({
     Type.Array(Type.Integer({ minimum: 100, maximum: 599 }), { minItems: 1, maxItems: 100 }),
     [200],
   ),
-  port: orNull(Type.Integer({ minimum: 1, maximum: 65_535 })),
-  timeoutMs: withDefault(durationMs(10), 2_000),
-  intervalMs: withDefault(durationMs(50), 5_000),
-  unhealthyAfter: withDefault(Type.Integer({ minimum: 1, maximum: 100 }), 2),
-  healthyAfter: withDefault(Type.Integer({ minimum: 1, maximum: 100 }), 2),
+  port: orNull(
+    Type.Integer({ minimum: 1, maximum: 65_535, description: "Of the probe; the backend's where not given." }),
+  ),
+  timeoutMs: withDefault(durationMs(10, 'At most intervalMs.'), 2_000),
+  intervalMs: withDefault(durationMs(50, 'Between two probes of one node.'), 5_000),
+  unhealthyAfter: withDefault(
+    Type.Integer({ minimum: 1, maximum: 100, description: "Failures in a row, for one node's opinion." }),
+    2,
+  ),
+  healthyAfter: withDefault(
+    Type.Integer({ minimum: 1, maximum: 100, description: "Successes in a row, for one node's opinion." }),
+    2,
+  ),
   observers: withDefault(
     oneOf(['majority', 'any', 'all'], 'How many of the fresh observers must see a backend down.'),
     'majority',
@@ -89,7 +97,10 @@ export const PoolSchema = closed(
     ),
     affinity: orNull(
       closed({
-        type: oneOf(['cookie', 'source-ip', 'header', 'cookie-learn']),
+        type: oneOf(
+          ['cookie', 'source-ip', 'header', 'cookie-learn'],
+          'cookie: signed and given by us, needs no table. The others are replicated pins; cookie-learn goes by a cookie of the application.',
+        ),
         name: withDefault(
           Type.String({ maxLength: 128, description: 'Cookie or header. For `cookie`: FLOTILLA where not given.' }),
           '',
@@ -104,9 +115,19 @@ export const PoolSchema = closed(
     health: withDefault(HealthSchema, {}),
     outlier: orNull(
       closed({
-        consecutiveErrors: withDefault(Type.Integer({ minimum: 1, maximum: 10_000 }), 5),
-        baseEjectionMs: withDefault(durationMs(100), 30_000),
-        maxEjectedRatio: withDefault(Type.Number({ minimum: 0, maximum: 1 }), 0.33),
+        consecutiveErrors: withDefault(
+          Type.Integer({ minimum: 1, maximum: 10_000, description: 'Failed requests in a row.' }),
+          5,
+        ),
+        baseEjectionMs: withDefault(durationMs(100, 'Times the number of ejections; five minutes at most.'), 30_000),
+        maxEjectedRatio: withDefault(
+          Type.Number({
+            minimum: 0,
+            maximum: 1,
+            description: 'Share of the pool, but at least one, and never the last that serves. 0: none.',
+          }),
+          0.33,
+        ),
       }),
     ),
     retry: withDefault(
@@ -116,12 +137,22 @@ export const PoolSchema = closed(
           Type.Array(oneOf(['connect-failure', 'reset', 'timeout', 502, 503, 504] as const), { maxItems: 6 }),
           ['connect-failure', 'reset'],
         ),
-        budgetRatio: withDefault(Type.Number({ minimum: 0, maximum: 1 }), 0.2),
-        budgetMinCount: withDefault(Type.Integer({ minimum: 0, maximum: 1_000 }), 3),
+        budgetRatio: withDefault(
+          Type.Number({
+            minimum: 0,
+            maximum: 1,
+            description: "Share of the pool's recent requests that may be tried again.",
+          }),
+          0.2,
+        ),
+        budgetMinCount: withDefault(
+          Type.Integer({ minimum: 0, maximum: 1_000, description: 'As many in any case, on each proxy thread.' }),
+          3,
+        ),
       }),
       {},
     ),
-    slowStartMs: withDefault(durationMs(0), 0),
+    slowStartMs: withDefault(durationMs(0, 'Until a backend that has come up has its full weight.'), 0),
     failOpen: withDefault(
       Type.Boolean({ description: 'Where no backend is up, try all of them rather than answer 503.' }),
       false,
@@ -144,9 +175,16 @@ export const PoolSchema = closed(
           Type.Integer({ minimum: 0, maximum: 1_000_000, description: 'Per backend and node. 0: no limit.' }),
           0,
         ),
-        maxPending: withDefault(Type.Integer({ minimum: 0, maximum: 1_000_000 }), 0),
-        queueTimeoutMs: withDefault(durationMs(0), 1_000),
-        keepAliveMs: withDefault(durationMs(0), 60_000),
+        maxPending: withDefault(
+          Type.Integer({
+            minimum: 0,
+            maximum: 1_000_000,
+            description: 'Requests that wait for one backend, on each proxy thread. 0: 1,024.',
+          }),
+          0,
+        ),
+        queueTimeoutMs: withDefault(durationMs(0, 'How long they wait.'), 1_000),
+        keepAliveMs: withDefault(durationMs(0, 'An idle connection to a backend is kept for this.'), 60_000),
       }),
       {},
     ),
