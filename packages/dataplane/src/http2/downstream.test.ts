@@ -1,6 +1,6 @@
 /** Clients of HTTP/2 before backends of HTTP/1.1: Node's own client judges what we speak. */
 import { connect } from 'node:net';
-import { afterEach, expect, it } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import { waitFor } from '@flotilla/shared/testing';
 import type { ClientHttp2Session } from 'node:http2';
 import { bed, startProxy } from '../testing/http-bed.ts';
@@ -9,7 +9,7 @@ import { answerOf, http2Client, http2Get } from '../testing/http2-peers.ts';
 import { frame, getFields, headers, RawHttp2, word } from '../testing/raw-http2.ts';
 import type { RawPeer } from '../testing/raw-tcp.ts';
 import { OK_RESPONSE, rawRequest } from '../testing/raw-tcp.ts';
-import { FRAME, SETTING } from './protocol.ts';
+import { FLAG, FRAME, SETTING, STREAM_ID_MAX } from './protocol.ts';
 
 const sessions: ClientHttp2Session[] = [];
 
@@ -183,6 +183,31 @@ it('says GOAWAY when it drains, finishes what is under way, and ends', async () 
   peer.send(OK_RESPONSE);
   expect((await answer).headers[':status']).toBe(200);
   await waitFor('the end of the connection', () => session.destroyed);
+});
+
+describe('a request that was sent before the client knew of the drain is answered', () => {
+  it.each([true, false])('client answers the PING: %s', async (answersPing) => {
+    const { port, proxy, backend } = await bed(() => null);
+    const client = await RawHttp2.connect(port);
+    client.send(headers(1, getFields()));
+    const peer = await backend.peer();
+    await peer.contains('\r\n\r\n');
+    proxy.isDraining = true;
+    const lastIds = (): number[] => client.of(FRAME.goaway).map(({ payload }) => payload.readUInt32BE(0));
+    await waitFor('the notice', () => lastIds().length > 0);
+    client.send(headers(3, getFields()));
+    if (answersPing) client.send(frame(FRAME.ping, FLAG.ack, 0, Buffer.alloc(8)));
+    await waitFor('the last GOAWAY', () => lastIds().length > 1);
+    expect(lastIds()).toEqual([STREAM_ID_MAX, 3]);
+    // One that knew.
+    client.send(headers(5, getFields()));
+    await waitFor('both requests', () => backend.received.match(/GET/g)?.length === 2);
+    for (const one of backend.peers) one.send(OK_RESPONSE);
+    await client.peer.toEnd();
+    const answered = client.of(FRAME.headers).map(({ streamId }) => streamId);
+    expect(new Set(answered)).toEqual(new Set([1, 3]));
+    client.close();
+  });
 });
 
 it('a slow client gets the whole of the last answer before a drain', async () => {

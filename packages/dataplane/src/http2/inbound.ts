@@ -6,7 +6,7 @@ import type { FrameHeader, FrameSink } from './frame-reader.ts';
 import { HeaderBlock } from './header-block.ts';
 import { HpackDecoder } from './hpack-decoder.ts';
 import { CONNECTION_WINDOW_BYTES } from './limits.ts';
-import { CODE, FLAG, FRAME, WINDOW_MAX_BYTES } from './protocol.ts';
+import { CODE, FLAG, FRAME, STREAM_ID_MAX, WINDOW_MAX_BYTES } from './protocol.ts';
 import type { FloodGuard } from './flood-guard.ts';
 import type { OpenStreams } from './open-streams.ts';
 import type { Outbound } from './outbound.ts';
@@ -90,7 +90,7 @@ export class Inbound implements FrameSink {
       case FRAME.ping:
         return length === 8 ? this.#ping(header.flags, buffer, start) : CODE.frameSizeError;
       case FRAME.goaway:
-        return length >= 8 ? this.#goaway(buffer.readUInt32BE(start) & WINDOW_MAX_BYTES) : CODE.frameSizeError;
+        return length >= 8 ? this.#goaway(buffer.readUInt32BE(start) & STREAM_ID_MAX) : CODE.frameSizeError;
       case FRAME.pushPromise:
         return CODE.protocolError;
       case FRAME.priority:
@@ -155,7 +155,7 @@ export class Inbound implements FrameSink {
     }
     if ((flags & FLAG.priority) !== 0) {
       if (to - from < 5) return CODE.protocolError;
-      if ((buffer.readUInt32BE(from) & WINDOW_MAX_BYTES) === streamId) return CODE.protocolError;
+      if ((buffer.readUInt32BE(from) & STREAM_ID_MAX) === streamId) return CODE.protocolError;
       from += 5;
     }
     if (to < from) return CODE.protocolError;

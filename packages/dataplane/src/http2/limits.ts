@@ -34,6 +34,8 @@ export const CONTROL_PER_MESSAGE_COUNT = 10;
 export const RESET_BURST_COUNT = 200;
 export const RESET_PER_SECOND_COUNT = 50;
 
+/** A client that does not answer the PING behind the first GOAWAY gets the last one after this time. */
+export const GOAWAY_NOTICE_MS = 1_000;
 /** How often a connection looks after its timeouts. */
 export const WATCH_MS = 1_000;
 /** A backend that left a request unanswered must answer a PING in this time, or its connection is given up. */

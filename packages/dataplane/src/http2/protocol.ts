@@ -3,6 +3,7 @@
 export const PREFACE = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n';
 export const FRAME_HEADER_BYTES = 9;
 export const WINDOW_MAX_BYTES = 0x7fffffff;
+export const STREAM_ID_MAX = 0x7fffffff;
 /** Windows of both sides until settings say otherwise. */
 export const WINDOW_DEFAULT_BYTES = 65_535;
 

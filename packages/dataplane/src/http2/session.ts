@@ -9,10 +9,10 @@ import { FloodGuard } from './flood-guard.ts';
 import { FrameReader } from './frame-reader.ts';
 import { Inbound } from './inbound.ts';
 import type { FrameHost } from './inbound.ts';
-import { CONNECTION_WINDOW_BYTES, OUTPUT_MAX_BYTES } from './limits.ts';
+import { CONNECTION_WINDOW_BYTES, GOAWAY_NOTICE_MS, OUTPUT_MAX_BYTES } from './limits.ts';
 import { OpenStreams } from './open-streams.ts';
 import { Outbound } from './outbound.ts';
-import { CODE, PREFACE, WINDOW_DEFAULT_BYTES, WINDOW_MAX_BYTES } from './protocol.ts';
+import { CODE, PREFACE, STREAM_ID_MAX, WINDOW_DEFAULT_BYTES } from './protocol.ts';
 import { PeerSettings } from './settings.ts';
 import type { Role } from './settings.ts';
 import { Http2Stream } from './stream.ts';
@@ -52,6 +52,8 @@ export class Http2Session implements FrameHost, StreamHost {
   #prefaceLeft: string;
   #lastPeerId = 0;
   #nextId = 1;
+  #isLeaving = false;
+  /** The one that says which streams were taken. */
   #sentGoaway = false;
   #receivedGoaway = false;
   #isEnded = false;
@@ -79,7 +81,7 @@ export class Http2Session implements FrameHost, StreamHost {
 
   /** New streams of ours may be opened. */
   get takesStreams(): boolean {
-    return !this.#receivedGoaway && !this.#sentGoaway && !this.#isEnded && this.#nextId < WINDOW_MAX_BYTES;
+    return !this.#receivedGoaway && !this.#sentGoaway && !this.#isEnded && this.#nextId < STREAM_ID_MAX;
   }
 
   /** A stream of ours. */
@@ -118,9 +120,26 @@ export class Http2Session implements FrameHost, StreamHost {
     if (!this.#isEnded) this.out.ping();
   }
 
-  /** No new streams; those that are open go on, and the connection ends with the last of them. */
+  /**
+   * No new streams; those that are open go on, and the connection ends with the last of them. A client is told first, and
+   * what it sent before it knew is still taken (RFC 9113 §6.8): some of them do not send anew what GOAWAY says was not begun.
+   */
   goaway(): void {
+    if (this.#isLeaving || this.#isEnded) return;
+    this.#isLeaving = true;
+    if (this.role === 'client') {
+      this.#takeNoMore();
+      return;
+    }
+    this.out.goaway(STREAM_ID_MAX, CODE.noError);
+    // Its answer comes behind all that was sent before the client knew.
+    this.out.ping();
+    setTimeout(() => this.#takeNoMore(), GOAWAY_NOTICE_MS).unref();
+  }
+
+  #takeNoMore(): void {
     if (this.#sentGoaway || this.#isEnded) return;
+    this.#isLeaving = true;
     this.#sentGoaway = true;
     this.out.goaway(this.#lastPeerId, CODE.noError);
     if (this.streams.size === 0) this.#finish(CODE.noError);
@@ -141,7 +160,7 @@ export class Http2Session implements FrameHost, StreamHost {
   /** The peer says no more: what it did not finish never will be; what it finished is still answered. */
   peerEnded(): void {
     for (const stream of this.streams.all()) if (!stream.remoteEnded) stream.lost(CODE.cancel, false);
-    this.goaway();
+    this.#takeNoMore();
   }
 
   /** FIN after what was written; the peer may take a moment to read it. */
@@ -209,7 +228,8 @@ export class Http2Session implements FrameHost, StreamHost {
   }
 
   pong(): void {
-    this.#owner.pong();
+    if (this.role === 'server' && this.#isLeaving) this.#takeNoMore();
+    else this.#owner.pong();
   }
 
   goingAway(lastStreamId: number): void {
