@@ -224,6 +224,17 @@ export class Cluster {
     return this.nodes.filter((node) => node !== leader);
   }
 
+  /** The log counts every node as alive and ready. Before, a drain is refused, though each says that it is ready itself. */
+  async countedIn(): Promise<void> {
+    const leader = await this.leader();
+    await waitFor('every node to be counted in', async () => {
+      const { items } = (await leader.call('GET', '/v1/members')).body as {
+        items: { readonly alive: boolean; readonly ready: boolean }[];
+      };
+      return items.length === this.nodes.length && items.every(({ alive, ready }) => alive && ready);
+    });
+  }
+
   /** All nodes have applied the same index and agree on the digest there. */
   async converge(timeoutMs = 15_000): Promise<{ readonly appliedIndex: number; readonly digest: string }> {
     return waitFor(

@@ -42,7 +42,7 @@ it('drains a node, stops it, and takes it back when it is started again', async 
   node.process.start();
   await waitFor('n2 to answer', async () => (await node.call('GET', '/ready')).body.reasons.join() === 'draining');
   expect((await run('undrain', 'n2')).code).toBe(0);
-  await node.waitReady();
+  await cluster.countedIn();
 });
 
 it('undoes a drain in its first phase, and one that a leader did not live to finish', async () => {
@@ -51,7 +51,7 @@ it('undoes a drain in its first phase, and one that a leader did not live to fin
   expect((await run('drain', other.id, '--propagation', '600000')).code).toBe(0);
   await waitFor('readiness down', async () => !(await other.isReady()));
   expect((await run('undrain', other.id)).code).toBe(0);
-  await other.waitReady();
+  await cluster.countedIn();
 
   expect((await run('drain', other.id, '--propagation', '1500', '--deadline', '1000')).code).toBe(0);
   await leader.process.end('SIGKILL');
@@ -60,7 +60,8 @@ it('undoes a drain in its first phase, and one that a leader did not live to fin
   await waitFor('the next leader to finish it', async () => (await phase()) === 'drained', { timeoutMs: 20_000 });
   expect((await run('undrain', other.id)).code).toBe(0);
   leader.process.start();
-  await Promise.all(cluster.nodes.map((node) => node.waitReady()));
+  await leader.waitReady();
+  await cluster.countedIn();
 });
 
 it('undoes a drain while connections are being drained, tells how many are left, and breaks none of them', async () => {

@@ -38,12 +38,7 @@ async function restart(node: ClusterNode, traffic: Traffic): Promise<void> {
   await waitFor(`${node.id} to be taken back`, undrain, { timeoutMs: 20_000, everyMs: 50 });
   await node.waitReady();
   traffic.restore(node.id);
-  // The others count it in again: before, the next drain would be refused.
-  const countedIn = async (): Promise<boolean> =>
-    (await node.call('GET', '/v1/members')).body.items.every(
-      (member: { alive: boolean; ready: boolean }) => member.alive && member.ready,
-    );
-  await waitFor(`${node.id} to be counted in`, countedIn);
+  await cluster.countedIn();
 }
 
 it('costs no request', async () => {
