@@ -10,6 +10,7 @@ import { levelHost } from '../storage/host.ts';
 import type { Database } from '../storage/host.ts';
 import { LevelStorage, openStorage } from '../storage/level-storage.ts';
 import { KEY } from '../storage/records.ts';
+import { databaseWith } from '../testing/database-with.ts';
 import { MemoryNetwork, MemoryTransport } from '../testing/memory-transport.ts';
 import { RecordingMachine } from '../testing/recording-machine.ts';
 import { chunksOf, CONF, IDENTITY } from '../testing/storage-suite.ts';
@@ -33,20 +34,10 @@ class SlowMachine extends RecordingMachine {
 
 /** LevelDB whose writes of the snapshot pointer wait while `holds` says so. */
 function gated(database: Database, holds: () => Promise<void> | null): Database {
-  return {
-    get status() {
-      return database.status;
-    },
-    open: () => database.open(),
-    close: () => database.close(),
-    get: (key) => database.get(key),
-    iterator: (options) => database.iterator(options),
-    keys: (options) => database.keys(options),
-    async batch(operations, options) {
-      if (operations.some(({ type, key }) => type === 'put' && key.equals(KEY.snapshot))) await holds();
-      return database.batch(operations, options);
-    },
-  };
+  return databaseWith(database, async (operations, options) => {
+    if (operations.some(({ type, key }) => type === 'put' && key.equals(KEY.snapshot))) await holds();
+    return database.batch(operations, options);
+  });
 }
 
 function snapshotAt(index: number): { readonly meta: SnapshotMeta; readonly bytes: Buffer } {

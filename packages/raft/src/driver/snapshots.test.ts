@@ -10,6 +10,7 @@ import { EMPTY_CONF } from '../core/types.ts';
 import { levelHost } from '../storage/host.ts';
 import type { Database } from '../storage/host.ts';
 import { LevelStorage } from '../storage/level-storage.ts';
+import { databaseWith } from '../testing/database-with.ts';
 import { MemoryDisk, MemoryStorage } from '../testing/memory-storage.ts';
 import { MemoryNetwork, MemoryTransport } from '../testing/memory-transport.ts';
 import { RecordingMachine } from '../testing/recording-machine.ts';
@@ -19,18 +20,9 @@ import { silentLogger, systemClock } from './system.ts';
 
 /** LevelDB as it is, until `fails` says otherwise. */
 function failing(database: Database, fails: () => boolean): Database {
-  return {
-    get status() {
-      return database.status;
-    },
-    open: () => database.open(),
-    close: () => database.close(),
-    get: (key) => database.get(key),
-    iterator: (options) => database.iterator(options),
-    keys: (options) => database.keys(options),
-    batch: (operations, options) =>
-      fails() ? Promise.reject(new Error('no space left')) : database.batch(operations, options),
-  };
+  return databaseWith(database, (operations, options) =>
+    fails() ? Promise.reject(new Error('no space left')) : database.batch(operations, options),
+  );
 }
 
 function snapshotsOn(storage: Storage, seen: { readonly events: Event[]; readonly errors: unknown[] }): Snapshots {

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { EMPTY_CONF } from '../core/types.ts';
 import type { Entry } from '../core/types.ts';
+import { databaseWith } from '../testing/database-with.ts';
 import { levelHost } from './host.ts';
 import type { StoreHost } from './host.ts';
 import { LevelStorage, openStorage } from './level-storage.ts';
@@ -24,20 +25,10 @@ function fullFrom(batch: number): StoreHost {
   let batches = 0;
   return {
     ...host,
-    database: {
-      get status() {
-        return database.status;
-      },
-      open: () => database.open(),
-      close: () => database.close(),
-      get: (key) => database.get(key),
-      iterator: (options) => database.iterator(options),
-      keys: (options) => database.keys(options),
-      batch(operations, options) {
-        batches += 1;
-        return batches >= batch ? Promise.reject(new Error('no space left')) : database.batch(operations, options);
-      },
-    },
+    database: databaseWith(database, (operations, options) => {
+      batches += 1;
+      return batches >= batch ? Promise.reject(new Error('no space left')) : database.batch(operations, options);
+    }),
   };
 }
 

@@ -10,6 +10,7 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import { waitFor } from '@flotilla/shared/testing';
 import type { SnapshotMeta } from '../core/types.ts';
 import type { Recovered, SnapshotSink } from '../driver/ports.ts';
+import { databaseWith } from '../testing/database-with.ts';
 import { batch, chunksOf, collect, CONF, entries, hard, IDENTITY, meta } from '../testing/storage-suite.ts';
 import { levelHost } from './host.ts';
 import type { StoreHost } from './host.ts';
@@ -27,20 +28,10 @@ function gated(): StoreHost {
   const { database } = host;
   return {
     ...host,
-    database: {
-      get status() {
-        return database.status;
-      },
-      open: () => database.open(),
-      close: () => database.close(),
-      get: (key) => database.get(key),
-      iterator: (options) => database.iterator(options),
-      keys: (options) => database.keys(options),
-      async batch(operations, options) {
-        if (held) await new Promise<void>((resolve) => waiting.push(resolve));
-        return database.batch(operations, options);
-      },
-    },
+    database: databaseWith(database, async (operations, options) => {
+      if (held) await new Promise<void>((resolve) => waiting.push(resolve));
+      return database.batch(operations, options);
+    }),
   };
 }
 
