@@ -40,8 +40,14 @@ it.runIf(hasBrowser)('shows nodes, verdicts and changes, and commits a weight th
     return answers.every(({ body }) => body.weight === 17);
   });
 
+  // Only a leader knows how much of the log each node has.
+  const handed = await cluster.nodes[1]!.call('POST', '/v1/leader/transfer', { body: { to: 'n2' } });
+  expect(handed.status).toBe(200);
+  await page.locator('#nodes .card', { hasText: 'n3' }).filter({ hasText: 'up to date' }).waitFor();
   await cluster.nodes[2]!.process.end('SIGKILL');
-  await page.locator('#nodes .card', { hasText: 'gone' }).waitFor();
+  const card = page.locator('#nodes .card', { hasText: 'gone' });
+  await card.waitFor();
+  expect(await card.textContent()).not.toContain('up to date');
   await page.locator('#state.warn-state', { hasText: 'n3 is gone' }).waitFor();
   await cluster.nodes[0]!.process.end('SIGKILL');
   await page.locator('#state.bad-state', { hasText: 'No quorum: n1 and n3 cannot be reached from n2' }).waitFor();

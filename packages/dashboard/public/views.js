@@ -43,8 +43,9 @@ function notices(member) {
 /** @param {any} member @param {number} appliedIndex */
 export function nodeCard(member, appliedIndex) {
   const [tone, word] = standing(member);
+  // Of one that is gone only what it had is known.
   const log =
-    member.matchIndex === null
+    member.matchIndex === null || !member.alive
       ? 'unknown'
       : appliedIndex - member.matchIndex < BEHIND_SHOWN_COUNT
         ? 'up to date'
